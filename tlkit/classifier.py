@@ -1,0 +1,104 @@
+"""A backbone and a new head, as one flat Keras model from photographs to probabilities."""
+
+from collections.abc import Sequence
+
+import keras
+from keras import Model, layers
+
+from tlkit import backbones
+from tlkit.errors import UsageError
+
+HIDDEN = 256  # units of the `mlp` head
+
+
+def build(
+    backbone: str,
+    classes: Sequence[str],
+    *,
+    image_size: int | None = None,
+    head: str = "linear",
+    dropout: float = 0.2,
+    weights: str | None = "imagenet",
+    policy: str = "float32",
+    seed: int = 0,
+) -> Model:
+    """Put a new head on a backbone: one model, photographs in, probabilities out.
+
+    Takes    (batch, image_size, image_size, 3), RGB, uint8 or float32, pixels 0–255.
+    Returns  (batch, len(classes)), float32, each row sums to 1, in the order of `classes`.
+
+    The head is global average pooling, dropout and one dense layer (`linear`), or two with a
+    ReLU between (`mlp`). Its layers are called `pool`, `head_dropout`, `head_hidden`, `logits`
+    and `probabilities`; the backbone's keep their names, so that taps work on the whole model.
+    `policy` is a Keras dtype policy; logits and probabilities are float32 under each.
+
+    >>> build("efficientnet_test", ["cat", "dog"], weights=None).output_shape
+    (None, 2)
+    """
+    shape = None if image_size is None else (image_size, image_size, 3)
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)  # Keras has no other way to reach every layer of a builder
+    try:
+        options = {} if shape is None else {"input_shape": shape}
+        trunk = backbones.build(backbone, weights=weights, include_top=False, pooling="avg", **options)
+        x = layers.Dropout(dropout, seed=seed, name="head_dropout")(trunk.output)
+        if head == "mlp":
+            initial = keras.initializers.GlorotUniform(seed=seed)
+            x = layers.Dense(HIDDEN, "relu", kernel_initializer=initial, name="head_hidden")(x)
+        # float32: half precision would round the differences between close classes away.
+        initial = keras.initializers.GlorotUniform(seed=seed + 1)
+        x = layers.Dense(len(classes), kernel_initializer=initial, dtype="float32", name="logits")(x)
+        x = layers.Softmax(dtype="float32", name="probabilities")(x)
+    finally:
+        keras.config.set_dtype_policy(before)
+    return Model(trunk.input, x, name=backbone)
+
+
+def stages(model: Model) -> list[str]:
+    """The stage marks of a model, from the photo to the head: `stem`, `stage1`, …"""
+    names = [layer.name for layer in model.layers if isinstance(layer, layers.Identity)]
+    return [name for name in names if name == "stem" or name.removeprefix("stage").isdigit()]
+
+
+def groups(model: Model) -> list[tuple[str, list[layers.Layer]]]:
+    """A model's layers in order, by stage; what follows the last mark is the group `head`."""
+    marks = set(stages(model))
+    found, current = [], []
+    for layer in model.layers:
+        current.append(layer)
+        if layer.name in marks:
+            found.append((layer.name, current))
+            current = []
+    return [*found, ("head", current)]
+
+
+def unfreeze(model: Model, first: str) -> list[str]:
+    """Make the head and the stages from `first` on trainable (`all`, `none` or a stage's name).
+
+    Batch normalisation is left frozen everywhere, statistics, scale and shift: in Keras a frozen
+    one runs in inference mode, and a small set is too few to estimate statistics from.
+    Returns the paths of the weights that training may now change.
+
+    Raises `UsageError` if the model has no such stage.
+    """
+    names = stages(model)
+    if first not in ("none", "all", *names):
+        raise UsageError(
+            f"{model.name} has no stage called '{first}'.", f"Its stages are {', '.join(names)}; or use none or all."
+        )
+    reached = first == "all"
+    for name, members in groups(model):
+        reached = reached or name == first
+        for layer in members:
+            head = layer.name.startswith("head_") or layer.name == "logits"
+            layer.trainable = head or (reached and not isinstance(layer, layers.BatchNormalization))
+    return [weight.path for weight in model.trainable_weights]
+
+
+def part(model: Model, start: str | None, end: str) -> Model:
+    """The piece of a model between two layers, sharing its weights.
+
+    Takes what layer `start` returns (None: photographs) and returns what layer `end` returns.
+    """
+    inputs = model.input if start is None else model.get_layer(start).output
+    return Model(inputs, model.get_layer(end).output)

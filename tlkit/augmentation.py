@@ -1,0 +1,87 @@
+"""What training sees of a photo: cut, mirrored, tinted and resized at random, the same on every machine."""
+
+import functools
+
+import numpy as np
+from PIL import Image
+
+from tlkit.data.photos import stretch
+
+# How the photo came to its size differs between cameras, apps and libraries, and a network notices.
+# The phone's own way stands for half of the draws, as it is what the model will meet.
+RESIZING = ("phone", "phone", "phone", "phone", "bilinear", "bicubic", "box", "nearest")
+
+
+def view(
+    pixels: np.ndarray,
+    size: int,
+    *,
+    seed: int,
+    epoch: int,
+    index: int,
+    area: tuple[float, float] = (0.35, 1.0),
+    ratio: float = 4 / 3,
+    flip: bool = True,
+    brightness: float = 0.2,
+    contrast: float = 0.2,
+    saturation: float = 0.2,
+    resizing: tuple[str, ...] = RESIZING,
+) -> np.ndarray:
+    """One random view of (h, w, 3), uint8, RGB, as (size, size, 3), uint8: a pure function of its arguments.
+
+    area        the share of the picture that is kept, drawn evenly between these two
+    ratio       the cut's sides differ by at most this factor, measured on the stretched picture
+    flip        mirrored left to right in half of the views
+    brightness, contrast, saturation   each multiplied by a factor within 1 ± this
+    resizing    the ways of resizing to draw from; one named twice is drawn twice as often
+
+    `seed`, `epoch` and `index` (the photo) are not negative; each triple has numbers of its own.
+    """
+    source = np.random.SeedSequence(seed, spawn_key=(epoch, index))
+    # Always the same ten numbers, so that changing one ingredient leaves the others' draws alone.
+    draws = np.random.Generator(np.random.Philox(source)).random(10)
+    cut = _cut(pixels, area, ratio, draws[:4])
+    result = _resize(cut, size, resizing[int(draws[4] * len(resizing))])
+    if flip and draws[5] < 0.5:
+        result = result[:, ::-1]
+    factors = [
+        1 + (2 * draw - 1) * most
+        for draw, most in zip(draws[6:9], (brightness, contrast, saturation), strict=True)
+    ]
+    return _tint(result, *factors)
+
+
+def _cut(pixels: np.ndarray, area: tuple[float, float], ratio: float, draws: np.ndarray) -> np.ndarray:
+    """A part of the picture; width and height are fractions of the picture's own."""
+    share = area[0] + (area[1] - area[0]) * draws[0]
+    # Wider or higher by up to `ratio`. No exp or log: they differ in the last bit between machines.
+    factor = 1 + (ratio - 1) * abs(2 * draws[1] - 1)
+    factor = factor if draws[1] >= 0.5 else 1 / factor
+    height, width = pixels.shape[:2]
+    wide = min(max(round(width * min(np.sqrt(share * factor), 1.0)), 1), width)
+    high = min(max(round(height * min(np.sqrt(share / factor), 1.0)), 1), height)
+    left = int(draws[2] * (width - wide + 1))
+    top = int(draws[3] * (height - high + 1))
+    return pixels[top : top + high, left : left + wide]
+
+
+def _resize(pixels: np.ndarray, size: int, way: str) -> np.ndarray:
+    if way == "phone":
+        return stretch(pixels, size)
+    # Pillow's filters widen when they shrink (antialiasing), in integers: alike everywhere.
+    image = Image.fromarray(np.ascontiguousarray(pixels))
+    return np.asarray(image.resize((size, size), Image.Resampling[way.upper()]))
+
+
+def _tint(pixels: np.ndarray, brightness: float, contrast: float, saturation: float) -> np.ndarray:
+    """All three at once: each is a blend, with black, with the mean grey and with the pixel's own grey."""
+    weights = np.array([299, 587, 114], np.int32)  # ITU-R 601, as Pillow's L
+    grey = pixels.reshape(-1, 3) @ weights
+    mean = brightness * grey.mean() / 1000
+    own = brightness * contrast * saturation
+    result = pixels * np.float32(own)
+    result += (grey * np.float32(brightness * contrast * (1 - saturation) / 1000)).reshape(
+        *pixels.shape[:2], 1
+    )
+    result += np.float32((1 - contrast) * mean + 0.5)
+    return np.clip(result, 0, 255, out=result).astype(np.uint8)

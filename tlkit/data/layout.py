@@ -1,0 +1,232 @@
+"""How a folder of photos is laid out: which folders are classes, which are splits, and what is neither."""
+
+import os
+import unicodedata
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from tlkit.data.photos import shown, why
+from tlkit.errors import DataError, UsageError
+
+SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+# What desktops and file servers leave behind; names with a leading dot go unseen as well.
+LITTER = {"__macosx", "thumbs.db", "desktop.ini", "@eadir"}
+
+
+class Skipped(NamedTuple):
+    path: str  # below the folder that was scanned; bytes that are no text as escapes
+    reason: str
+
+
+class ClassFolder(NamedTuple):
+    split: str | None  # "train", "val" or "test"; None: still to be split
+    name: str  # as on disk
+    path: str  # posix, below the folder that was scanned
+    folders: tuple[str, ...]  # names of what lies in it, sorted as text
+    files: tuple[str, ...]
+
+
+class Layout(NamedTuple):
+    kind: str  # "classes" or "splits"
+    folders: tuple[ClassFolder, ...]
+    skipped: tuple[Skipped, ...]
+    notes: tuple[str, ...]
+
+
+class Listing(NamedTuple):
+    """What lies directly in one folder, litter apart, sorted as text."""
+
+    folders: tuple[str, ...]
+    files: tuple[str, ...]
+    skipped: tuple[Skipped, ...]
+
+
+def survey(images: Path) -> Layout:
+    """Find the class folders in `images`, or in its folders train, val and test; no photo is opened.
+
+    Raises `UsageError` if there is no such folder, `DataError` if it does not hold two classes.
+    """
+    try:
+        top = _listing(images, images)
+        splits = _splits(images, top)
+        parts = [_shelf(images, name, split) for name, split in (splits or {"": None}).items()]
+    except FileNotFoundError as error:
+        raise UsageError(f"There is no folder {shown(images)}.") from error
+    except NotADirectoryError as error:
+        hint = "Give the folder that holds the class folders."
+        raise UsageError(f"{shown(images)} is a file.", hint) from error
+    except OSError as error:
+        raise DataError(f"{shown(error.filename)} cannot be read ({why(error)}).") from error
+    if splits:
+        others = [name for name in (*top.folders, *top.files) if name not in splits]
+        parts.insert(0, Layout("splits", (), top.skipped, _aside("the split folders", images, others)))
+    folders, skipped, notes = (tuple(row for part in parts for row in part[n]) for n in (1, 2, 3))
+    _check_names(images, folders)
+    _check_alike(images, folders)
+    _check_two(images, top, folders)
+    return Layout("splits" if splits else "classes", folders, skipped, notes)
+
+
+def nfc(name: str) -> str:
+    """One spelling of a name, however its accents are stored on disk; sorts as text: 1, 10, 2."""
+    return unicodedata.normalize("NFC", name)
+
+
+def named(names: Iterable[str], most: int = 10) -> str:
+    """The first ten of some names, quoted: "'a', 'b' and 3 more"."""
+    quoted = [f"'{shown(name)}'" for name in names]
+    rest = f" and {len(quoted) - most:,} more" if len(quoted) > most else ""
+    return ", ".join(quoted[:most]) + rest
+
+
+def _listing(folder: Path, images: Path) -> Listing:
+    folders, files, skipped = [], [], []
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith(".") or entry.name.casefold() in LITTER:
+                continue
+            if reason := _unfit(entry, folder):
+                path = os.fsencode(Path(entry.path).relative_to(images))
+                skipped.append(Skipped(path.decode("utf-8", "backslashreplace"), reason))
+            else:
+                (folders if entry.is_dir() else files).append(entry.name)
+    for names in (folders, files):
+        names.sort(key=lambda name: (nfc(name), name))
+    return Listing(tuple(folders), tuple(files), tuple(sorted(skipped)))
+
+
+def _unfit(entry: os.DirEntry[str], folder: Path) -> str | None:
+    """Why an entry is neither a folder to enter nor a file to read, or None."""
+    try:
+        entry.name.encode()
+        if entry.is_dir():
+            above = (folder.resolve(), *folder.resolve().parents)
+            loops = entry.is_symlink() and Path(entry.path).resolve() in above
+            return "a link to a folder above it" if loops else None
+        if entry.is_file():
+            return None
+        return "a link that leads nowhere" if entry.is_symlink() else "not a regular file"
+    except UnicodeEncodeError:
+        return "its name is not valid text"
+    except OSError as error:  # a link to itself
+        return f"a link that leads nowhere: {why(error)}"
+
+
+def _splits(images: Path, top: Listing) -> dict[str, str | None]:
+    """The split folders' names and meanings, train first; empty if the folders are classes."""
+    given = {name: SPLITS[name.casefold()] for name in top.folders if name.casefold() in SPLITS}
+    # A class may be called "train" (vehicles) or "test": alone among others it is one.
+    if len(given) < len(top.folders) and not ("train" in given.values() and len(given) > 1):
+        return {}
+    for split in set(given.values()):
+        twins = [name for name in given if given[name] == split]
+        if len(twins) > 1:
+            raise DataError(
+                f"{shown(images)} holds {named(twins)}, which mean the same.", "Keep one of them."
+            )
+    pool = "train" in given.values() and "val" not in given.values()
+    ranks = ("train", "val", "test")
+    return {
+        name: None if pool and split == "train" else split
+        for name, split in sorted(given.items(), key=lambda item: ranks.index(item[1]))
+    }
+
+
+def _shelf(images: Path, shelf: str, split: str | None) -> Layout:
+    """The class folders in one folder: in `images` itself if `shelf` is ""."""
+    here = _listing(images / shelf, images)
+    folders, skipped = [], list(here.skipped)
+    notes = list(_aside("the class folders", images / shelf, here.files)) if here.folders else []
+    for name in here.folders:
+        path = f"{shelf}/{name}" if shelf else name
+        try:
+            inside = _listing(images / path, images)
+        except OSError as error:
+            skipped.append(Skipped(path, f"the folder cannot be read: {why(error)}"))
+            continue
+        skipped += inside.skipped
+        if not any(inside):
+            notes.append(f"'{shown(path)}' is empty, so it is no class.")
+            continue
+        folders.append(ClassFolder(split, name, path, inside.folders, inside.files))
+        if inside.folders:
+            count = len(inside.folders)
+            what = "a folder" if count == 1 else f"{count:,} folders"
+            notes.append(
+                f"'{shown(path)}' holds {what} that {_are(count)} left out: {named(inside.folders)}."
+            )
+    return Layout("classes", tuple(folders), tuple(skipped), tuple(notes))
+
+
+def _are(count: int) -> str:
+    return "is" if count == 1 else "are"
+
+
+def _aside(beside: str, folder: Path, names: Sequence[str]) -> tuple[str, ...]:
+    if not names:
+        return ()
+    return (f"Beside {beside} in {shown(folder)}, left out: {named(names)}.",)
+
+
+def _check_names(images: Path, folders: Sequence[ClassFolder]) -> None:
+    broken = [folder.path for folder in folders if folder.name.splitlines() != [folder.name]]
+    if broken:
+        raise DataError(
+            f"{shown(images)}: a class name has a line break: {named(broken)}.", "Rename the folder."
+        )
+    spellings: dict[tuple[str | None, str], str] = {}
+    for folder in folders:
+        twin = spellings.setdefault((folder.split, nfc(folder.name)), folder.path)
+        if twin != folder.path:
+            both = f"{ascii(twin)} and {ascii(folder.path)}"
+            raise DataError(
+                f"{shown(images)}: {both} are one name with its accents stored in two ways.", "Merge them."
+            )
+
+
+def _check_alike(images: Path, folders: Sequence[ClassFolder]) -> None:
+    """Every split holds the same classes."""
+    classes: dict[str, set[str]] = {}
+    for folder in folders:
+        classes.setdefault(folder.path.split("/")[0] if folder.split else "", set()).add(nfc(folder.name))
+    every = set().union(*classes.values())
+    lacking = [
+        f"'{shown(split)}' lacks {named(sorted(every - own))}"
+        for split, own in classes.items()
+        if every - own
+    ]
+    if lacking:
+        raise DataError(f"The splits of {shown(images)} hold different classes: {'; '.join(lacking)}.")
+
+
+def _check_two(images: Path, top: Listing, folders: Sequence[ClassFolder]) -> None:
+    names = {nfc(folder.name) for folder in folders}
+    if len(names) > 1:
+        return
+    pattern = f"{shown(images)}/<class>/<photo>.jpg."
+    if not names and top.files:
+        above = images.resolve().parent
+        raise DataError(
+            f"{shown(images)} holds {len(top.files):,} files and no class folders.",
+            f"If it is one class, give the folder above it: {shown(above)}. A classifier needs {pattern}",
+        )
+    if not names:
+        raise DataError(
+            f"{shown(images)} holds no class folder with anything in it.", f"A classifier needs {pattern}"
+        )
+    only = folders[0]
+    if only.folders and not only.files:
+        below = images / only.path
+        try:
+            survey(below)
+        except DataError:
+            below = None
+        if below:
+            raise DataError(
+                f"{shown(images)} holds one folder, '{shown(only.name)}'.", f"Did you mean {shown(below)}?"
+            )
+    raise DataError(
+        f"{shown(images)} holds one class folder, '{shown(only.name)}'; a classifier needs at least two:",
+        pattern,
+    )

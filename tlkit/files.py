@@ -1,0 +1,73 @@
+"""Write a file whole or not at all."""
+
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tlkit.errors import OutputError
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """A free name beside `path`; what is written there takes the name `path` when the block ends well.
+
+    File or folder, whatever the block made. If the block fails, or is interrupted, what it wrote
+    is removed and `path` is as it was. Folders above `path` are made. The free name starts with a
+    dot and keeps the suffix, which some writers insist on.
+
+    Raises `OutputError` for every `OSError` of the block: do nothing but write in it.
+    """
+    path = Path(path)
+    draft = path.with_name(f".{path.stem[:100]}-{secrets.token_hex(4)}{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield draft
+        _flush(draft)
+        _replace(draft, path)
+    except OSError as error:
+        reason = error.strerror or str(error) or type(error).__name__
+        raise OutputError(
+            f"{path} cannot be written: {reason[0].lower()}{reason[1:]}.",
+            "Free some space, or choose a folder that can be written with --output.",
+        ) from error
+    finally:
+        _remove(draft)
+
+
+def write(path: Path, content: bytes | str) -> None:
+    """Write one file, text as UTF-8 with its line ends as they are."""
+    with whole(path) as draft:
+        draft.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def _flush(draft: Path) -> None:
+    """Have the content on the disk before the name: after a power cut a name may outlive it otherwise."""
+    for part in [draft] if draft.is_file() else draft.rglob("*"):
+        if part.is_file():
+            with part.open("rb+") as file:
+                os.fsync(file.fileno())
+
+
+def _replace(draft: Path, path: Path) -> None:
+    """Rename, also over a folder that is there (the one rename that systems refuse)."""
+    if not (draft.is_dir() and path.is_dir()):
+        os.replace(draft, path)
+        return
+    old = draft.with_name(f"{draft.name}-old")
+    os.replace(path, old)
+    try:
+        os.replace(draft, path)
+    except OSError:
+        os.replace(old, path)
+        raise
+    _remove(old)
+
+
+def _remove(draft: Path) -> None:
+    if draft.is_dir():
+        shutil.rmtree(draft, ignore_errors=True)
+    else:
+        draft.unlink(missing_ok=True)

@@ -1,0 +1,99 @@
+"""`.keras` files: opened in safe mode, rebuilt in float32."""
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from keras import Model
+
+from tlkit.errors import ExportError, ModelError
+from tlkit.formats import Opened, labels
+
+HALVES = {"float16", "bfloat16", "mixed_float16", "mixed_bfloat16"}
+BATCH = 32
+
+
+def open(path: Path) -> Opened:
+    model = load(path)
+    size, classes = shape(model, path)
+
+    def run(pixels: np.ndarray) -> np.ndarray:
+        return model.predict(pixels, batch_size=BATCH, verbose=0).astype(np.float32)
+
+    return Opened(path, "keras", size, classes, labels.read(path.with_name(labels.NAME)), run)
+
+
+def load(path: Path) -> Model:
+    """The model in a `.keras` file, without its training state; no code in the file is run.
+
+    Raises `ModelError` if the file cannot be read or needs layers that Keras does not have.
+    """
+    try:
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # a damaged file can fail anywhere in zipfile, json, h5py and Keras
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise ModelError(
+            f"{path} cannot be read as a Keras model: {reason}",
+            "It is damaged, holds code or layers of somebody's own, or was saved by a newer Keras.",
+        ) from error
+
+
+def shape(model: Model, path: Path) -> tuple[int, int]:
+    """Image size and number of classes of an image classifier.
+
+    Raises `ModelError` if the model is something else.
+    """
+    takes, returns = getattr(model, "input_shape", None), getattr(model, "output_shape", None)
+    if not (
+        isinstance(takes, tuple) and len(takes) == 4 and takes[3] == 3 and takes[1] and takes[1] == takes[2]
+    ):
+        raise ModelError(
+            f"{path} takes {takes}; tlkit needs square RGB photos of a fixed size, (None, n, n, 3)."
+        )
+    if not (isinstance(returns, tuple) and len(returns) == 2 and returns[1] and returns[1] > 1):
+        raise ModelError(
+            f"{path} returns {returns}; tlkit needs one row of class probabilities, (None, classes)."
+        )
+    return takes[1], returns[1]
+
+
+def as_float32(model: Model) -> Model:
+    """The same network with the same weights, computing in float32 throughout.
+
+    Files for phones are made from it: the TFLite converter does not take half precision
+    computations (tensorflow/tensorflow issue 46380). A model that has none is returned as it is.
+
+    Raises `ExportError` for a subclassed model, whose layers no configuration describes, and for
+    a model that Keras has quantised.
+    """
+    if type(model) not in (Model, keras.Sequential) and not model.__class__.__module__.startswith("keras."):
+        raise ExportError(
+            f"{model.name} is a {type(model).__name__}; only functional and sequential models export."
+        )
+    config = model.get_config()
+    rebuilt = _in_float32(config)
+    if rebuilt == config:
+        return model
+    copy = model.__class__.from_config(rebuilt)
+    copy.set_weights(model.get_weights())
+    return copy
+
+
+def _in_float32(config: Any) -> Any:
+    """A Keras configuration with every half precision policy and type in it replaced."""
+    if isinstance(config, dict):
+        if config.get("class_name") == "QuantizedDTypePolicy":
+            raise ExportError("The model was quantised by Keras; export the model it was made from.")
+        return {
+            key: "float32" if _is_half(key, value) else _in_float32(value) for key, value in config.items()
+        }
+    if isinstance(config, list | tuple):
+        return type(config)(_in_float32(value) for value in config)
+    return config
+
+
+def _is_half(key: str, value: Any) -> bool:
+    if isinstance(value, dict) and value.get("class_name") == "DTypePolicy":
+        return value["config"]["name"] in HALVES
+    return "dtype" in key and isinstance(value, str) and value in HALVES

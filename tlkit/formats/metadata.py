@@ -1,0 +1,205 @@
+"""TFLite metadata: what a `.tflite` file says about itself to MediaPipe, Android Studio and people.
+
+Written with `flatbuffers` alone, because tflite-support has no builds for today's Pythons. The
+numbers are field numbers of metadata_schema.fbs of TensorFlow Lite; a test compares them with
+MediaPipe's copy of it.
+"""
+
+import io
+import zipfile
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import flatbuffers
+from flatbuffers import number_types
+
+from tlkit.formats import flat
+from tlkit.formats import labels as label_file
+
+IDENTIFIER = b"M001"
+ENTRY = "TFLITE_METADATA"  # the name under which a TFLite file holds its metadata
+PARSER = "1.0.0"  # the oldest metadata parser that knows every field used here
+
+# metadata_schema.fbs: the fields in use.
+MODEL_NAME, MODEL_DESCRIPTION, MODEL_VERSION, MODEL_SUBGRAPHS, MODEL_LICENSE, MODEL_PARSER = 0, 1, 2, 3, 5, 7
+SUBGRAPH_INPUTS, SUBGRAPH_OUTPUTS = 2, 3
+TENSOR_NAME, TENSOR_DESCRIPTION, TENSOR_CONTENT, TENSOR_UNITS, TENSOR_FILES = 0, 1, 3, 4, 6
+CONTENT_TYPE, CONTENT_PROPERTIES = 0, 1
+IMAGE_COLORS, IMAGE_SIZE = 0, 1
+SIZE_WIDTH, SIZE_HEIGHT = 0, 1
+FILE_NAME, FILE_DESCRIPTION, FILE_TYPE = 0, 1, 2
+UNIT_TYPE, UNIT_OPTIONS = 0, 1
+NORMALIZATION_MEAN, NORMALIZATION_STD = 0, 1
+FEATURE_PROPERTIES, IMAGE_PROPERTIES = 1, 2  # union ContentProperties
+NORMALIZATION = 1  # union ProcessUnitOptions
+RGB = 1  # enum ColorSpaceType
+AXIS_LABELS = 2  # enum AssociatedFileType
+
+# schema.fbs of TensorFlow Lite: the root and what it leads to. All its fields but the version are
+# offsets, and new ones are only ever added at the end.
+TFLITE = b"TFL3"
+ROOT_VERSION, ROOT_BUFFERS, ROOT_METADATA = 0, 4, 6
+BUFFER_DATA = 0
+METADATA_NAME, METADATA_BUFFER = 0, 1
+ALIGNMENT = 64  # TFLite's own writer gives weights 16 bytes; the file keeps whatever it had
+
+
+class Told(NamedTuple):
+    """What the metadata say."""
+
+    name: str
+    description: str
+    licence: str  # of the weights
+    image_size: int
+    labels: Sequence[str]
+
+
+class Found(NamedTuple):
+    """What metadata say to whoever runs the file."""
+
+    labels: tuple[str, ...] | None
+    normalization: tuple[list[float], list[float]] | None  # mean and spread for a float input
+
+
+def describe(image_size: int, classes: int) -> str:
+    """How to feed a phone file and what it returns, in words."""
+    return (
+        f"Image classifier. Takes one upright photo: the whole picture stretched bilinearly to {image_size}x"
+        f"{image_size} pixels, RGB, 0 to 255. Normalisation is inside. Returns {classes} probabilities."
+    )
+
+
+def attach(content: bytes, told: Told) -> bytes:
+    """A TFLite file with metadata in it and the labels in a zip behind it, as MediaPipe expects.
+
+    A new root is put in front and the file's own bytes stay as they are: unpacked and packed
+    again by Python, the weights would lose their alignment.
+    """
+    model = flat.root(content, TFLITE)
+    body = content + bytes(-len(content) % ALIGNMENT)
+    builder = flatbuffers.Builder(len(body) + 2**16)
+    flat.place(builder, body)
+    buffers = model.children(ROOT_BUFFERS)
+    kept = [entry for entry in model.children(ROOT_METADATA) if entry.text(METADATA_NAME) != ENTRY]
+
+    def there(position: int | None) -> int:
+        """An offset of the builder's, which counts from the end, for a place in the old file."""
+        assert position is not None
+        return len(body) - position
+
+    buffer = flat.table(builder, {BUFFER_DATA: flat.data(builder, pack(told), ALIGNMENT)})
+    name = builder.CreateString(ENTRY)
+    entry = flat.table(builder, {METADATA_NAME: name, METADATA_BUFFER: (flat.INT, len(buffers))})
+    fields: dict[int, flat.Value] = {field: there(model.target(field)) for field in model.fields() if field}
+    fields[ROOT_VERSION] = (flat.INT, model.number(ROOT_VERSION, flat.INT))
+    fields[ROOT_BUFFERS] = flat.tables(builder, [*(there(one.position) for one in buffers), buffer])
+    fields[ROOT_METADATA] = flat.tables(builder, [*(there(one.position) for one in kept), entry])
+    root = flat.table(builder, fields)
+    builder.minalign = ALIGNMENT
+    builder.Finish(root, TFLITE)
+    return bytes(builder.Output()) + _zip(told.labels)
+
+
+def pack(told: Told) -> bytes:
+    """The metadata alone, as a FlatBuffer."""
+    builder = flatbuffers.Builder()
+
+    def table(fields: dict[int, flat.Value | str]) -> int:
+        written = {f: builder.CreateString(v) if isinstance(v, str) else v for f, v in fields.items()}
+        return flat.table(builder, written)
+
+    size = table({SIZE_WIDTH: (flat.INT, told.image_size), SIZE_HEIGHT: (flat.INT, told.image_size)})
+    image = table({IMAGE_COLORS: (number_types.Int8Flags, RGB), IMAGE_SIZE: size})
+    photo = table(
+        {
+            TENSOR_NAME: "image",
+            TENSOR_DESCRIPTION: "The whole picture, upright, stretched bilinearly. RGB, 0 to 255.",
+            TENSOR_CONTENT: table({CONTENT_TYPE: (flat.BYTE, IMAGE_PROPERTIES), CONTENT_PROPERTIES: image}),
+        }
+    )
+    names = table(
+        {
+            FILE_NAME: label_file.NAME,
+            FILE_DESCRIPTION: "The classes in the order of the probabilities, UTF-8, one a line.",
+            FILE_TYPE: (number_types.Int8Flags, AXIS_LABELS),
+        }
+    )
+    feature = table({CONTENT_TYPE: (flat.BYTE, FEATURE_PROPERTIES), CONTENT_PROPERTIES: _empty(builder)})
+    probabilities = table(
+        {
+            TENSOR_NAME: "probability",
+            TENSOR_DESCRIPTION: "The probability of each class; they sum to 1.",
+            TENSOR_CONTENT: feature,
+            TENSOR_FILES: flat.tables(builder, [names]),
+        }
+    )
+    graph = table(
+        {
+            SUBGRAPH_INPUTS: flat.tables(builder, [photo]),
+            SUBGRAPH_OUTPUTS: flat.tables(builder, [probabilities]),
+        }
+    )
+    root = table(
+        {
+            MODEL_NAME: told.name,
+            MODEL_DESCRIPTION: told.description,
+            MODEL_VERSION: "1",
+            MODEL_SUBGRAPHS: flat.tables(builder, [graph]),
+            MODEL_LICENSE: told.licence or "unknown",
+            MODEL_PARSER: PARSER,
+        }
+    )
+    builder.Finish(root, IDENTIFIER)
+    return bytes(builder.Output())
+
+
+def find(content: bytes) -> Found:
+    """What the metadata in a TFLite file say; nothing found where it has none.
+
+    Raises `ValueError` if they are damaged, or name a file of labels that is not there.
+    """
+    model = flat.root(content, TFLITE)
+    buffers = model.children(ROOT_BUFFERS)
+    entries = [entry for entry in model.children(ROOT_METADATA) if entry.text(METADATA_NAME) == ENTRY]
+    packed = buffers[entries[0].number(METADATA_BUFFER, flat.INT)].data(BUFFER_DATA) if entries else None
+    if packed is None:
+        return Found(None, None)
+    graphs = flat.root(packed, IDENTIFIER).children(MODEL_SUBGRAPHS)
+    inputs = graphs[0].children(SUBGRAPH_INPUTS) if graphs else []
+    outputs = graphs[0].children(SUBGRAPH_OUTPUTS) if graphs else []
+    names = [
+        file.text(FILE_NAME)
+        for file in (outputs[0].children(TENSOR_FILES) if outputs else [])
+        if file.number(FILE_TYPE, number_types.Int8Flags) == AXIS_LABELS
+    ]
+    return Found(_unzip(content, names[0]) if names else None, _normalization(inputs))
+
+
+def _normalization(inputs: list[flat.Node]) -> tuple[list[float], list[float]] | None:
+    for unit in inputs[0].children(TENSOR_UNITS) if inputs else []:
+        options = unit.child(UNIT_OPTIONS)
+        if unit.number(UNIT_TYPE, flat.BYTE) == NORMALIZATION and options is not None:
+            kind = number_types.Float32Flags
+            return options.numbers(NORMALIZATION_MEAN, kind), options.numbers(NORMALIZATION_STD, kind)
+    return None
+
+
+def _empty(builder: flatbuffers.Builder) -> int:
+    builder.StartObject(0)
+    return builder.EndObject()
+
+
+def _zip(labels: Sequence[str]) -> bytes:
+    """The labels as a zip: stored, not packed, and without the time, so that equal is byte-equal."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_STORED) as archive:
+        archive.writestr(zipfile.ZipInfo(label_file.NAME), label_file.join(labels))
+    return content.getvalue()
+
+
+def _unzip(content: bytes, name: str) -> tuple[str, ...]:
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            return label_file.split(archive.read(name))
+    except (KeyError, zipfile.BadZipFile) as error:
+        raise ValueError(f"its metadata name {name}, which is not in the file") from error

@@ -1,0 +1,94 @@
+"""SavedModel folders: photographs in, probabilities out, for plain TensorFlow."""
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from keras import Model
+
+from tlkit import files
+from tlkit.errors import ModelError
+from tlkit.formats import Opened
+from tlkit.formats import labels as label_file
+
+BATCH = 32
+SIGNATURE = "serving_default"
+
+
+def write(model: Model, path: Path, labels: Sequence[str] = ()) -> None:
+    """Write a float32 model with the signature `serving_default`: `image` to `probabilities`.
+
+    Takes    (n, image_size, image_size, 3), uint8, RGB 0–255, any n.
+    Returns  (n, classes), float32.
+
+    The labels lie in assets/labels.txt. Neither Keras nor tlkit is needed to load it.
+    """
+    with tempfile.TemporaryDirectory(prefix="tlkit-") as scratch, files.whole(path) as draft:
+        file = Path(scratch, label_file.NAME)
+        file.write_bytes(label_file.join(labels).encode())
+        save(model, draft, None, tf.uint8, file if labels else None)
+
+
+def save(model: Model, path: Path, batch: int | None, dtype: tf.DType, labels: Path | None = None) -> None:
+    """Write the network for photos of a dtype, in batches of a fixed size or (None) of any."""
+    module = tf.Module(name="tlkit")
+    # The bare variables: a Keras model would bring its own objects and functions along.
+    module.weights = [weight.value for weight in model.variables]
+    if labels is not None:
+        module.labels = tf.saved_model.Asset(str(labels))
+    takes = tf.TensorSpec((batch, *model.input_shape[1:]), dtype, name="image")
+
+    def serve(image: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {
+            "probabilities": tf.cast(model(tf.cast(image, model.inputs[0].dtype), training=False), tf.float32)
+        }
+
+    module.serve = tf.function(serve, input_signature=[takes])
+    tf.saved_model.save(module, str(path), signatures={SIGNATURE: module.serve})
+
+
+def open(path: Path) -> Opened:
+    try:
+        loaded = tf.saved_model.load(str(path))
+        serve = loaded.signatures[SIGNATURE]
+    except (
+        Exception
+    ) as error:  # a damaged folder can fail anywhere in protobuf, TensorFlow's files and its graph
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise ModelError(
+            f"{path} cannot be read as a SavedModel: {reason}", "It needs a serving_default."
+        ) from error
+    keywords = serve.structured_input_signature[1]
+    name, takes = next(iter(keywords), ""), list(keywords.values())
+    returns = list(serve.structured_outputs.values())
+    size, classes = _shape(path, takes, returns)
+    step = takes[0].shape[0] or BATCH
+
+    def run(pixels: np.ndarray) -> np.ndarray:
+        # `loaded` is held here: the signature alone does not keep its variables alive.
+        serve = loaded.signatures[SIGNATURE]
+        rows = []
+        for start in range(0, len(pixels), step):
+            photos = tf.cast(pixels[start : start + step], takes[0].dtype)
+            rows += [np.asarray(row) for row in serve(**{name: photos}).values()]
+        return np.concatenate(rows).astype(np.float32)
+
+    return Opened(path, "savedmodel", size, classes, label_file.read(path / "assets" / label_file.NAME), run)
+
+
+def _shape(path: Path, takes: list[tf.TensorSpec], returns: list[tf.TensorSpec]) -> tuple[int, int]:
+    photo = takes[0].shape if len(takes) == 1 else None
+    if photo is None or photo.rank != 4 or photo[3] != 3 or not photo[1] or photo[1] != photo[2]:
+        shapes = [tuple(spec.shape) for spec in takes]
+        raise ModelError(
+            f"{path} takes {shapes}; tlkit needs square RGB photos of a fixed size, (None, n, n, 3)."
+        )
+    row = returns[0].shape if len(returns) == 1 else None
+    if row is None or row.rank != 2 or not row[1] or row[1] < 2:
+        shapes = [tuple(spec.shape) for spec in returns]
+        raise ModelError(
+            f"{path} returns {shapes}; tlkit needs one row of class probabilities, (None, classes)."
+        )
+    return photo[1], row[1]

@@ -1,0 +1,130 @@
+"""From a float32 Keras model to a `.tflite` file for phones, and the check of what came out.
+
+The way leads over a SavedModel: converted from a bare concrete function, TensorFlow 2.21 leaves a
+Keras 3 model's variables outside of the file, and it returns NaN.
+"""
+
+import re
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from keras import Model
+
+from tlkit.errors import ExportError
+from tlkit.formats import litert, metadata, operations, savedmodel
+
+# Largest difference of a probability to the Keras model's on made-up photos: float32 arithmetic in
+# another order, or a mistake. Quantised files are judged on real photos, where it matters.
+TOLERANCE = 1e-3
+PHOTOS = 3
+
+
+def convert(model: Model, size: int, quantize: str, calibration: Path | None) -> bytes:
+    """Convert for photos one at a time: uint8 (1, size, size, 3) in, float32 probabilities out.
+
+    `none`     float32 throughout
+    `float16`  weights stored in half the bytes
+    `dynamic`  weights stored as int8, each activation tensor quantised as it comes
+    `int8`     everything in integers, ranges taken from `calibration`, a .npy of photos
+
+    Raises `ExportError` if the network needs operations that phones do not have built in.
+    """
+    whole = quantize == "int8"
+    with tempfile.TemporaryDirectory(prefix="tlkit-") as folder:
+        # For int8 the converter makes the uint8 input itself, without a cast to float behind it.
+        savedmodel.save(model, Path(folder), 1, tf.float32 if whole else tf.uint8)
+        converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=[savedmodel.SIGNATURE])
+        if quantize != "none":
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        if quantize == "float16":
+            converter.target_spec.supported_types = [tf.float16]
+        if whole:
+            photos = _photos(calibration, size)
+            converter.representative_dataset = lambda: _calibrate(photos)
+            converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+            converter.inference_input_type = tf.uint8
+        try:
+            return converter.convert()
+        except Exception as error:  # ConverterError is in TensorFlow's private modules only
+            raise ExportError(*_explain(error)) from error
+
+
+def _photos(calibration: Path | None, size: int) -> np.ndarray:
+    if calibration is None:
+        raise ExportError("int8 needs photos for calibration.")
+    photos = np.load(calibration, mmap_mode="r")
+    if photos.dtype != np.uint8 or photos.shape[1:] != (size, size, 3) or not len(photos):
+        raise ExportError(
+            f"The photos for calibration are {photos.dtype} {photos.shape}, not uint8 (n, {size}, {size}, 3)."
+        )
+    return photos
+
+
+def _calibrate(photos: np.ndarray) -> Iterator[list[np.ndarray]]:
+    """Photos as floats, one black and one white pixel in opposite corners of each.
+
+    The input's scale comes from the values seen: with 0 and 255 among them it is exactly 1.
+    """
+    for photo in photos:
+        marked = photo[None].astype(np.float32)
+        marked[0, 0, 0], marked[0, -1, -1] = 0, 255
+        yield [marked]
+
+
+def _explain(error: Exception) -> tuple[str, str | None]:
+    text = str(error)
+    names = sorted(set(re.findall(r"\b(?:tf|tfl)\.(\w+)", text.split("Details:")[0])))
+    if names:
+        return f"The network needs operations that phones do not have built in: {', '.join(names)}.", None
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return f"TensorFlow's converter refused the network: {(lines or [type(error).__name__])[-1][:300]}", None
+
+
+def check(content: bytes, model: Model, size: int, quantize: str, labels: Sequence[str]) -> dict:
+    """Open a file again and compare it with what was asked for; returns what `Converted` tells of it.
+
+    Raises `ExportError` for the first thing that differs.
+    """
+    interpreter = litert.start(content)
+    (takes,), (returns,) = interpreter.get_input_details(), interpreter.get_output_details()
+    _same("Its input", (takes["dtype"], *takes["shape"]), (np.uint8, 1, size, size, 3))
+    _same("Its output", (returns["dtype"], *returns["shape"]), (np.float32, 1, len(labels)))
+    _same(
+        "Its input's scale and zero point",
+        takes["quantization"],
+        (1.0, 0) if quantize == "int8" else (0.0, 0),
+    )
+    _same("Its labels", metadata.find(content).labels, tuple(labels))
+    found = operations.read(content)
+    operations.demand(found, quantize)
+    return {
+        "operations": found.counts,
+        "integer_share": found.integer_share,
+        "max_difference": compare(litert.answer(interpreter), model, size, exact=quantize == "none"),
+    }
+
+
+def compare(run: Callable[[np.ndarray], np.ndarray], model: Model, size: int, exact: bool) -> float:
+    """Largest difference of a probability to the Keras model's, on a few made-up photos.
+
+    Raises `ExportError` if a probability is no number, or differs where it should not.
+    """
+    noise = np.random.default_rng(0)
+    coarse = noise.integers(0, 256, (PHOTOS, 4, 4, 3)).astype(np.uint8)
+    place = np.arange(size) * 4 // size
+    photos = coarse[:, place][:, :, place]
+    theirs = run(photos)
+    if not np.isfinite(theirs).all():
+        raise ExportError("The file returns probabilities that are no numbers.")
+    found = float(np.abs(theirs - np.asarray(model(photos.astype(np.float32), training=False))).max())
+    if exact and not found <= TOLERANCE:
+        raise ExportError(f"The file's probabilities differ from the Keras model's by {found:.3g}.")
+    return found
+
+
+def _same(what: str, found: object, asked: object) -> None:
+    if found != asked:
+        raise ExportError(f"{what} should be {asked}, but the file has {found}.")

@@ -1,7 +1,5 @@
 """What training sees of a photo: cut, mirrored, tinted and resized at random, the same on every machine."""
 
-import functools
-
 import numpy as np
 from PIL import Image
 

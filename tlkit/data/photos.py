@@ -119,11 +119,13 @@ def _high_byte(image: Image.Image) -> Image.Image:
 
 
 def stretch(pixels: np.ndarray, size: int) -> np.ndarray:
-    """The whole picture on (size, size, 3), uint8, exactly as a phone running MediaPipe Tasks sees it.
+    """The whole picture on (size, size, 3), uint8, byte for byte as MediaPipe 1.2.2 Tasks resize it on a CPU.
 
-    Bilinear at source coordinate i·length/size: no half-pixel shift, no low-pass filter, rounded.
-    In the order of operations of `tf.compat.v1.image.resize_bilinear`, float32, so bit for bit its
-    result; without TensorFlow, whose import would cost the scan three seconds.
+    Bilinear at source coordinate i·length/size: no half-pixel shift, no low-pass filter. As in
+    OpenCV's warp, which MediaPipe calls, coordinates are rounded to 1/32 pixel and halves of the
+    result go up; up to 6 away from `tf.compat.v1.image.resize_bilinear`. Where `size` is a multiple
+    of 64, coordinates can lie halfway, and there OpenCV's choice hangs on the last bit of a matrix:
+    rounding to even is nearest to it, 1/32 pixel off where it misses.
     """
     height, width, _ = pixels.shape
     above, below, down = _taps(height, size)
@@ -132,6 +134,7 @@ def stretch(pixels: np.ndarray, size: int) -> np.ndarray:
     # One item a pixel: taking items of three bytes is several times quicker than taking along two axes.
     source = np.ascontiguousarray(pixels).view("V3")[:, :, 0][needed]
     start = source.take(left, axis=1).view(np.uint8)
+    # Values of 8 bits times fractions of 5, twice: float32 holds each result exactly, on any machine.
     lines = np.subtract(source.take(right, axis=1).view(np.uint8), start, dtype=np.float32)
     lines *= np.repeat(across, 3)
     lines += start
@@ -139,13 +142,13 @@ def stretch(pixels: np.ndarray, size: int) -> np.ndarray:
     result -= upper
     result *= down[:, None]
     result += upper
-    return np.rint(result, out=result).astype(np.uint8).reshape(size, size, 3)
+    result += np.float32(0.5)
+    return result.astype(np.uint8).reshape(size, size, 3)
 
 
 @functools.lru_cache(maxsize=4096)
 def _taps(length: int, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The two neighbours of each of `size` points on `length` pixels, and how far it is past the first."""
-    at = np.arange(size, dtype=np.float32) * (np.float32(length) / np.float32(size))
-    first = np.floor(at)
-    second = np.minimum(np.ceil(at).astype(np.intp), length - 1)
-    return np.minimum(first.astype(np.intp), length - 1), second, at - first
+    at = np.rint(np.arange(size) * (length / size) * 32).astype(np.intp)
+    first = np.minimum(at // 32, length - 1)
+    return first, np.minimum(first + 1, length - 1), (at % 32 / 32).astype(np.float32)

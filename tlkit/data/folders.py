@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from tlkit.data.layout import Layout, Skipped, named, nfc, survey
-from tlkit.data.photos import SUFFIXES, Unreadable, decode, shown, why
+from tlkit.data.photos import SUFFIXES, Unreadable, decode, load, shown
 from tlkit.data.threads import ahead
 from tlkit.errors import DataError
 
@@ -59,10 +59,8 @@ def scan(images: str | Path, *, workers: int = 0, progress=None) -> Folder:
 
     def look(photo: Photo) -> _Look:
         try:
-            content = (images / photo.path).read_bytes()
+            content = load(images / photo.path, photo.path)
             _, form = decode(content, photo.path)
-        except OSError as error:
-            return _Look(Skipped(photo.path, why(error)))
         except Unreadable as error:
             return _Look(Skipped(photo.path, error.reason))
         return _Look(photo._replace(sha256=hashlib.sha256(content).hexdigest()), form)

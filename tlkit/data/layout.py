@@ -50,7 +50,7 @@ def survey(images: Path) -> Layout:
     try:
         top = _listing(images, images)
         splits = _splits(images, top)
-        parts = [_shelf(images, name, split) for name, split in (splits or {"": None}).items()]
+        shelves = [_shelf(images, name, split) for name, split in (splits or {"": None}).items()]
     except FileNotFoundError as error:
         raise UsageError(f"There is no folder {shown(images)}.") from error
     except NotADirectoryError as error:
@@ -58,13 +58,14 @@ def survey(images: Path) -> Layout:
         raise UsageError(f"{shown(images)} is a file.", hint) from error
     except OSError as error:
         raise DataError(f"{shown(error.filename)} cannot be read ({why(error)}).") from error
+    for shelf in shelves:
+        _check_names(images, shelf.folders)
+    _check_alike(images, {name: shelf.folders for name, shelf in zip(splits, shelves, strict=False)})
+    _check_two(images, shelves[0].folders)
     if splits:
         others = [name for name in (*top.folders, *top.files) if name not in splits]
-        parts.insert(0, Layout("splits", (), top.skipped, _aside("the split folders", images, others)))
-    folders, skipped, notes = (tuple(row for part in parts for row in part[n]) for n in (1, 2, 3))
-    _check_names(images, folders)
-    _check_alike(images, folders)
-    _check_two(images, top, folders)
+        shelves.insert(0, Layout("splits", (), top.skipped, _aside("the split folders", images, others)))
+    folders, skipped, notes = (tuple(row for shelf in shelves for row in shelf[part]) for part in (1, 2, 3))
     return Layout("splits" if splits else "classes", folders, skipped, notes)
 
 
@@ -136,8 +137,8 @@ def _splits(images: Path, top: Listing) -> dict[str, str | None]:
 def _shelf(images: Path, shelf: str, split: str | None) -> Layout:
     """The class folders in one folder: in `images` itself if `shelf` is ""."""
     here = _listing(images / shelf, images)
+    notes = list(_aside("the class folders", images / shelf, here.files))
     folders, skipped = [], list(here.skipped)
-    notes = list(_aside("the class folders", images / shelf, here.files)) if here.folders else []
     for name in here.folders:
         path = f"{shelf}/{name}" if shelf else name
         try:
@@ -151,45 +152,53 @@ def _shelf(images: Path, shelf: str, split: str | None) -> Layout:
             continue
         folders.append(ClassFolder(split, name, path, inside.folders, inside.files))
         if inside.folders:
-            count = len(inside.folders)
-            what = "a folder" if count == 1 else f"{count:,} folders"
-            notes.append(
-                f"'{shown(path)}' holds {what} that {_are(count)} left out: {named(inside.folders)}."
-            )
+            notes.append(f"Folders inside '{shown(path)}' are left out: {named(inside.folders)}.")
+    if not folders:
+        raise _no_classes(images / shelf, len(here.files))
     return Layout("classes", tuple(folders), tuple(skipped), tuple(notes))
 
 
-def _are(count: int) -> str:
-    return "is" if count == 1 else "are"
-
-
 def _aside(beside: str, folder: Path, names: Sequence[str]) -> tuple[str, ...]:
-    if not names:
-        return ()
-    return (f"Beside {beside} in {shown(folder)}, left out: {named(names)}.",)
+    return (f"Beside {beside} in {shown(folder)}, left out: {named(names)}.",) if names else ()
+
+
+def _no_classes(shelf: Path, files: int) -> DataError:
+    above = shelf.parent if shelf.name else shelf.resolve().parent
+    pattern = f"A classifier needs at least two class folders: {shown(shelf)}/<class>/<photo>.jpg."
+    if not files:
+        return DataError(f"{shown(shelf)} holds no class folder with anything in it.", pattern)
+    hint = f"Did you mean the folder above it, {shown(above)}?" if _fits(above) else pattern
+    what = "one file" if files == 1 else f"{files:,} files"
+    return DataError(f"{shown(shelf)} holds {what} and no class folders.", hint)
+
+
+def _fits(folder: Path) -> bool:
+    """Whether a folder holds two folders with something in them, so that it could be given instead."""
+    try:
+        return sum(any(_listing(folder / name, folder)) for name in _listing(folder, folder).folders) > 1
+    except OSError:
+        return False
 
 
 def _check_names(images: Path, folders: Sequence[ClassFolder]) -> None:
     broken = [folder.path for folder in folders if folder.name.splitlines() != [folder.name]]
     if broken:
         raise DataError(
-            f"{shown(images)}: a class name has a line break: {named(broken)}.", "Rename the folder."
+            f"In {shown(images)}, a class name has a line break: {named(broken)}.", "Rename the folder."
         )
-    spellings: dict[tuple[str | None, str], str] = {}
+    spellings: dict[str, str] = {}
     for folder in folders:
-        twin = spellings.setdefault((folder.split, nfc(folder.name)), folder.path)
+        twin = spellings.setdefault(nfc(folder.name), folder.path)
         if twin != folder.path:
             both = f"{ascii(twin)} and {ascii(folder.path)}"
             raise DataError(
-                f"{shown(images)}: {both} are one name with its accents stored in two ways.", "Merge them."
+                f"In {shown(images)}, {both} are one name, its accents stored in two ways.", "Merge them."
             )
 
 
-def _check_alike(images: Path, folders: Sequence[ClassFolder]) -> None:
+def _check_alike(images: Path, splits: dict[str, tuple[ClassFolder, ...]]) -> None:
     """Every split holds the same classes."""
-    classes: dict[str, set[str]] = {}
-    for folder in folders:
-        classes.setdefault(folder.path.split("/")[0] if folder.split else "", set()).add(nfc(folder.name))
+    classes = {split: {nfc(folder.name) for folder in folders} for split, folders in splits.items()}
     every = set().union(*classes.values())
     lacking = [
         f"'{shown(split)}' lacks {named(sorted(every - own))}"
@@ -197,36 +206,19 @@ def _check_alike(images: Path, folders: Sequence[ClassFolder]) -> None:
         if every - own
     ]
     if lacking:
-        raise DataError(f"The splits of {shown(images)} hold different classes: {'; '.join(lacking)}.")
+        raise DataError(
+            f"The splits of {shown(images)} hold different classes: {'; '.join(lacking)}.",
+            "Give each split a folder with photos for every class, or none.",
+        )
 
 
-def _check_two(images: Path, top: Listing, folders: Sequence[ClassFolder]) -> None:
-    names = {nfc(folder.name) for folder in folders}
-    if len(names) > 1:
+def _check_two(images: Path, folders: Sequence[ClassFolder]) -> None:
+    if len(folders) > 1:
         return
-    pattern = f"{shown(images)}/<class>/<photo>.jpg."
-    if not names and top.files:
-        above = images.resolve().parent
-        raise DataError(
-            f"{shown(images)} holds {len(top.files):,} files and no class folders.",
-            f"If it is one class, give the folder above it: {shown(above)}. A classifier needs {pattern}",
-        )
-    if not names:
-        raise DataError(
-            f"{shown(images)} holds no class folder with anything in it.", f"A classifier needs {pattern}"
-        )
-    only = folders[0]
-    if only.folders and not only.files:
-        below = images / only.path
-        try:
-            survey(below)
-        except DataError:
-            below = None
-        if below:
-            raise DataError(
-                f"{shown(images)} holds one folder, '{shown(only.name)}'.", f"Did you mean {shown(below)}?"
-            )
+    only = images / folders[0].path
+    above = shown(only.parent)
     raise DataError(
-        f"{shown(images)} holds one class folder, '{shown(only.name)}'; a classifier needs at least two:",
-        pattern,
+        f"{above} holds one class folder, '{shown(only.name)}'; a classifier needs at least two: "
+        f"{above}/<class>/<photo>.jpg.",
+        f"Did you mean {shown(only)}?" if folders[0].folders and _fits(only) else None,
     )

@@ -15,6 +15,10 @@ Grey values without an agreed range (floating point, 32 bit) are refused.
 
 import functools
 import io
+import os
+import stat
+import threading
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +39,9 @@ SUFFIXES = {
     "JPEG2000": (".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx"),
     "AVIF": (".avif", ".avifs"),
 }
+LARGEST_FILE = 2**28  # bytes; a film among the photos should not fill the memory
+LARGE = 2**25  # pixels; above it, up to Pillow's own limit, threads decode one picture at a time
+_one_at_a_time = threading.Lock()
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -60,18 +67,30 @@ def shown(path: str | Path) -> str:
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(path))
 
 
-def read(path: str | Path) -> np.ndarray:
-    """The picture in a file as (height, width, 3), uint8, RGB, upright; raises `Unreadable`."""
-    try:
-        content = Path(path).read_bytes()
-    except OSError as error:
-        raise Unreadable(path, why(error)) from error
-    return decode(content, path)[0]
-
-
 def why(error: OSError) -> str:
     """The system's reason in lower case: "permission denied"."""
     return (error.strerror or str(error)).lower()
+
+
+def read(path: str | Path) -> np.ndarray:
+    """The picture in a file as (height, width, 3), uint8, RGB, upright; raises `Unreadable`."""
+    return decode(load(path), path)[0]
+
+
+def load(path: str | Path, name: str | Path | None = None) -> bytes:
+    """A file's bytes; raises `Unreadable`, which calls it `name` if that is given."""
+    name = name or path
+    try:
+        entry = os.stat(path)
+        if stat.S_ISDIR(entry.st_mode):
+            raise Unreadable(name, "a folder")
+        if not stat.S_ISREG(entry.st_mode):  # opening a pipe would wait for its writer
+            raise Unreadable(name, "not a regular file")
+        if entry.st_size > LARGEST_FILE:
+            raise Unreadable(name, f"larger than {LARGEST_FILE // 2**20} MiB")
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise Unreadable(name, why(error)) from error
 
 
 def decode(content: bytes, path: str | Path) -> tuple[np.ndarray, str]:
@@ -81,8 +100,9 @@ def decode(content: bytes, path: str | Path) -> tuple[np.ndarray, str]:
     try:
         with Image.open(io.BytesIO(content), formats=tuple(SUFFIXES)) as image:
             form = "JPEG" if image.format == "MPO" else image.format
-            image.load()
-            return np.asarray(_rgb(_upright(image))), form
+            with _one_at_a_time if image.width * image.height > LARGE else nullcontext():
+                image.load()
+                return np.asarray(_rgb(_upright(image))), form
     except UnidentifiedImageError as error:
         raise Unreadable(path, "not a picture") from error
     except Image.DecompressionBombError as error:
@@ -127,18 +147,20 @@ def stretch(pixels: np.ndarray, size: int) -> np.ndarray:
     of 64, coordinates can lie halfway, and there OpenCV's choice hangs on the last bit of a matrix:
     rounding to even is nearest to it, 1/32 pixel off where it misses.
     """
-    height, width, _ = pixels.shape
-    above, below, down = _taps(height, size)
-    left, right, across = _taps(width, size)
-    needed, rows = np.unique(np.concatenate([above, below]), return_inverse=True)
+    above, below, down = _taps(pixels.shape[0], size)
+    left, right, across = _taps(pixels.shape[1], size)
     # One item a pixel: taking items of three bytes is several times quicker than taking along two axes.
-    source = np.ascontiguousarray(pixels).view("V3")[:, :, 0][needed]
-    start = source.take(left, axis=1).view(np.uint8)
-    # Values of 8 bits times fractions of 5, twice: float32 holds each result exactly, on any machine.
-    lines = np.subtract(source.take(right, axis=1).view(np.uint8), start, dtype=np.float32)
-    lines *= np.repeat(across, 3)
-    lines += start
-    upper, result = lines[rows[:size]], lines[rows[size:]]
+    source = np.ascontiguousarray(pixels).view("V3")[:, :, 0]
+
+    def line(rows: np.ndarray) -> np.ndarray:
+        start, end = (source[rows].take(columns, axis=1).view(np.uint8) for columns in (left, right))
+        # Values of 8 bits times fractions of 5, twice: float32 holds each result exactly, on any machine.
+        values = np.subtract(end, start, dtype=np.float32)
+        values *= np.repeat(across, 3)
+        values += start
+        return values
+
+    upper, result = line(above), line(below)
     result -= upper
     result *= down[:, None]
     result += upper

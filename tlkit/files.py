@@ -11,12 +11,14 @@ from tlkit.errors import OutputError
 
 
 @contextmanager
-def whole(path: Path) -> Iterator[Path]:
+def whole(path: Path, *, over: str = "") -> Iterator[Path]:
     """A free name beside `path`; what is written there takes the name `path` when the block ends well.
 
     File or folder, whatever the block made. If the block fails, or is interrupted, what it wrote
     is removed and `path` is as it was. Folders above `path` are made. The free name starts with a
     dot and keeps the suffix, which some writers insist on.
+
+    A folder that is there already gives way only if it is empty or holds a file called `over`.
 
     Raises `OutputError` for every `OSError` of the block: do nothing but write in it.
     """
@@ -26,7 +28,7 @@ def whole(path: Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield draft
         _flush(draft)
-        _replace(draft, path)
+        _replace(draft, path, over)
     except OSError as error:
         reason = error.strerror or str(error) or type(error).__name__
         raise OutputError(
@@ -51,9 +53,9 @@ def _flush(draft: Path) -> None:
                 os.fsync(file.fileno())
 
 
-def _replace(draft: Path, path: Path) -> None:
-    """Rename, also over a folder that is there (the one rename that systems refuse)."""
-    if not (draft.is_dir() and path.is_dir()):
+def _replace(draft: Path, path: Path, over: str) -> None:
+    """Rename: over a file or an empty folder in one step, over a folder of the same kind in two."""
+    if not (draft.is_dir() and over and (path / over).is_file()):
         os.replace(draft, path)
         return
     old = draft.with_name(f"{draft.name}-old")

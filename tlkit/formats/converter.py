@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -103,14 +104,14 @@ class Converter:
         shutil.rmtree(self._scratch, ignore_errors=True)
 
     def _send(self, job: dict[str, Any]) -> None:
+        if self._process is not None and self._process.poll() is not None and not self._pending:
+            self._reap()  # it died while idle, maybe for the memory a training needed
         if self._process is None:
             self._process = _start(self._scratch / "stderr.txt")
         assert self._process.stdin is not None
-        try:
+        with suppress(BrokenPipeError):  # the child has died: `_receive` says so, and how
             self._process.stdin.write(json.dumps(job) + "\n")
             self._process.stdin.flush()
-        except BrokenPipeError:
-            pass  # the child has died: `_receive` says so, and how
 
     def _receive(self, wanted: "Pending") -> None:
         """Read answers, which come in the order of the jobs, until the wanted one is there."""
@@ -138,10 +139,8 @@ class Converter:
     def _reap(self) -> int:
         process, self._process = self._process, None
         assert process is not None and process.stdin is not None and process.stdout is not None
-        try:
+        with suppress(BrokenPipeError):  # the last job never reached it
             process.stdin.close()
-        except BrokenPipeError:
-            pass  # the last job never reached it
         process.stdout.close()
         return process.wait()
 
@@ -194,7 +193,7 @@ def _start(stderr: Path) -> subprocess.Popen[str]:
 
 def _place(draft: Path, target: Path) -> None:
     """Move what the child wrote to where it was asked for, maybe on another disk."""
-    with files.whole(target) as free:
+    with files.whole(target, over="saved_model.pb") as free:
         shutil.move(draft, free)
 
 

@@ -10,7 +10,7 @@ from keras import Model
 from tlkit.errors import ExportError, ModelError
 from tlkit.formats import Opened, labels
 
-HALVES = {"float16", "bfloat16", "mixed_float16", "mixed_bfloat16"}
+OTHERS = {"float16", "bfloat16", "float64", "mixed_float16", "mixed_bfloat16"}
 BATCH = 32
 
 
@@ -67,15 +67,16 @@ def as_float32(model: Model) -> Model:
     Raises `ExportError` for a subclassed model, whose layers no configuration describes, and for
     a model that Keras has quantised.
     """
-    if type(model) not in (Model, keras.Sequential) and not model.__class__.__module__.startswith("keras."):
+    if not type(model).__module__.startswith("keras."):
         raise ExportError(
-            f"{model.name} is a {type(model).__name__}; only functional and sequential models export."
+            f"The model '{model.name}' is a class of its own, {type(model).__name__}.",
+            "Functional and sequential models can be exported.",
         )
     config = model.get_config()
     rebuilt = _in_float32(config)
     if rebuilt == config:
         return model
-    copy = model.__class__.from_config(rebuilt)
+    copy = type(model).from_config(rebuilt)
     copy.set_weights(model.get_weights())
     return copy
 
@@ -83,17 +84,16 @@ def as_float32(model: Model) -> Model:
 def _in_float32(config: Any) -> Any:
     """A Keras configuration with every half precision policy and type in it replaced."""
     if isinstance(config, dict):
-        if config.get("class_name") == "QuantizedDTypePolicy":
-            raise ExportError("The model was quantised by Keras; export the model it was made from.")
-        return {
-            key: "float32" if _is_half(key, value) else _in_float32(value) for key, value in config.items()
-        }
+        if str(config.get("class_name")).startswith("Quantized"):
+            raise ExportError("The model was quantised by Keras.", "Export the model it was made from.")
+        return {key: "float32" if _other(key, value) else _in_float32(value) for key, value in config.items()}
     if isinstance(config, list | tuple):
         return type(config)(_in_float32(value) for value in config)
     return config
 
 
-def _is_half(key: str, value: Any) -> bool:
+def _other(key: str, value: Any) -> bool:
+    """Whether a value names a policy or type of another precision than float32."""
     if isinstance(value, dict) and value.get("class_name") == "DTypePolicy":
-        return value["config"]["name"] in HALVES
-    return "dtype" in key and isinstance(value, str) and value in HALVES
+        return value["config"]["name"] in OTHERS
+    return "dtype" in key and isinstance(value, str) and value in OTHERS

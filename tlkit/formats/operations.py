@@ -1,6 +1,7 @@
 """What a `.tflite` file computes, read from its bytes: operations, number types, weights."""
 
 from collections import Counter
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from ai_edge_litert import schema_py_generated as schema
@@ -65,12 +66,17 @@ def read(content: bytes) -> Operations:
     return Operations(dict(counts), custom, floats, dynamic, +weights, largest)
 
 
+def missing(names: Iterable[str]) -> ExportError:
+    return ExportError(
+        f"The network needs operations that phones do not have built in: {', '.join(sorted(names))}.",
+        "Replace the layers that use them; TensorFlow's own operations are not on a phone.",
+    )
+
+
 def demand(found: Operations, quantize: str) -> None:
     """Raise `ExportError` if a file is not what was asked for."""
     if found.custom:
-        raise ExportError(
-            f"The network needs operations that phones do not have built in: {', '.join(found.custom)}."
-        )
+        raise missing(found.custom)
     if found.dynamic:
         raise ExportError(f"The file has tensors without a fixed shape, {', '.join(found.dynamic[:10])}.")
     # The last operation of an int8 file returns probabilities as floats.

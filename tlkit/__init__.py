@@ -1,0 +1,131 @@
+"""Transfer learning in Keras 3: from a folder of photos to a checked phone model.
+
+Every command of `tlkit` is a function of the same name, with the same result: `finetune`,
+`evaluate`, `predict` and `export` here, `tlkit.run.backbones` for the list of backbones. They
+return a report of `tlkit.report`; TensorFlow loads when the first of them is called, not before.
+"""
+
+from collections.abc import Sequence
+from os import PathLike
+from typing import TYPE_CHECKING, Any
+
+from tlkit.errors import TlkitError
+
+if TYPE_CHECKING:
+    from tlkit.progress import Silent
+    from tlkit.report import Evaluated, Exported, Finetuned, Predicted
+
+__version__ = "0.1.0"
+__all__ = ["TlkitError", "evaluate", "export", "finetune", "predict"]
+
+
+def finetune(
+    images: str | PathLike[str],
+    *,
+    recipe: str | PathLike[str] | None = None,
+    output: str | PathLike[str] | None = None,
+    progress: "Silent | None" = None,
+    **settings: Any,
+) -> "Finetuned":
+    """Fine-tune a backbone on a folder of photos, one folder a class, and export a phone model.
+
+    `settings` are the fields of `tlkit.recipe.Recipe`, which are the command's options with `_`
+    for `-`; they override those of `recipe`, the name of a shipped recipe or a TOML file. The run
+    is written to `output` (new or empty), otherwise to ./runs/NNN-BACKBONE. `progress` is told what
+    happens: `tlkit.progress.to(sys.stderr)`; None is silence. An export that its check refused has
+    `refused` set in its row of `exports`; nothing is raised for it.
+
+    Raises `RecipeError` for settings that do not exist or are out of bounds, `UsageError` for paths,
+    `DataError` for photos that make no two classes, and others of `tlkit.errors`.
+
+        report = tlkit.finetune("images", backbone="efficientnet_lite0", epochs=3)
+        print(report.run, report.val_top1, report.val_top1_interval)
+    """
+    from tlkit.recipe import load
+
+    loaded = load(recipe, **settings)  # before Keras loads
+    from tlkit import run
+
+    return run.finetune(_path(images), loaded, output=_path(output), progress=_heard(progress))
+
+
+def evaluate(
+    model: str | PathLike[str],
+    images: str | PathLike[str] | None = None,
+    *,
+    progress: "Silent | None" = None,
+) -> "Evaluated":
+    """Measure a model on photos whose classes are known, seen as the phone will see them.
+
+    `model` is a run folder, "last" (the finished run with the highest number under ./runs), a
+    `.keras` file, a `.tflite` file or a SavedModel folder. Without `images` a run's own validation
+    photos are used, after a check that they are unchanged; class names are matched by name.
+
+    Raises `UsageError` where there is no model or there are no photos for it, `DataError` for
+    photos that changed.
+
+        tlkit.evaluate("last").confusion
+    """
+    from tlkit import run
+
+    return run.evaluate(str(model), _path(images), progress=_heard(progress))
+
+
+def predict(
+    model: str | PathLike[str],
+    paths: str | PathLike[str] | Sequence[str | PathLike[str]],
+    *,
+    top: int = 3,
+    progress: "Silent | None" = None,
+) -> "Predicted":
+    """Name what is on photos: for each its `top` likeliest classes with their probabilities.
+
+    A file that cannot be read gets a row with `error`; the others are done all the same.
+
+        tlkit.predict("last", ["a.jpg", "b.jpg"]).predictions[0].top[0].label
+    """
+    from tlkit import run
+
+    several = [paths] if isinstance(paths, str | PathLike) else paths
+    return run.predict(str(model), [_path(path) for path in several], top=top, progress=_heard(progress))
+
+
+def export(
+    model: str | PathLike[str],
+    *,
+    format: str = "tflite",
+    quantize: str | None = None,
+    images: str | PathLike[str] | None = None,
+    output: str | PathLike[str] | None = None,
+    progress: "Silent | None" = None,
+) -> "Exported":
+    """Write a model as a phone file (tflite), a SavedModel or a .keras file, and check what was written.
+
+    `quantize` is none, float16 (None: what tflite gets), dynamic or int8. A run is checked on its own
+    validation photos; a bare `.keras` file on `images`, without which it is not checked at all and
+    cannot become int8. A file that answers worse than its model comes back with `refused` set.
+
+        tlkit.export("last", quantize="int8").agreement
+    """
+    from tlkit import run
+
+    return run.export(
+        str(model),
+        format=format,
+        quantize=quantize,
+        images=_path(images),
+        output=_path(output),
+        progress=_heard(progress),
+    )
+
+
+def _path(given: str | PathLike[str] | None) -> Any:
+    from pathlib import Path
+
+    return None if given is None else Path(given)
+
+
+def _heard(progress: "Silent | None") -> "Silent":
+    from tlkit.progress import Silent
+
+    return Silent() if progress is None else progress

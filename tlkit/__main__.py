@@ -1,0 +1,7 @@
+"""`python -m tlkit` is `tlkit`."""
+
+import sys
+
+from tlkit.cli import main
+
+sys.exit(main())

@@ -1,0 +1,102 @@
+"""Values as a person reads them, and as JSON does."""
+
+import dataclasses
+import math
+import os
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+SHOWN = 10  # rows of a list that are told in full
+
+
+def percent(share: float | None) -> str:
+    """
+    >>> percent(0.9412), percent(None)
+    ('94.1%', '–')
+    """
+    return "–" if share is None or math.isnan(share) else f"{share:.1%}"
+
+
+def top1(share: float, images: int, interval: tuple[float, float]) -> str:
+    right = "0" if math.isnan(share) else f"{round(share * images):,}"
+    low, high = interval
+    return f"{percent(share)} ({right} of {images:,}; 95% interval {percent(low)} to {percent(high)})"
+
+
+def photos(count: int) -> str:
+    return "1 photo" if count == 1 else f"{count:,} photos"
+
+
+def size(count: int) -> str:
+    """
+    >>> size(6_512_345), size(840)
+    ('6.5 MB', '1 kB')
+    """
+    return f"{count / 1e6:.1f} MB" if count >= 1e5 else f"{max(1, round(count / 1e3))} kB"
+
+
+def duration(seconds: float) -> str:
+    """
+    >>> duration(8.25), duration(754)
+    ('8.2 s', '12 min 34 s')
+    """
+    whole = round(seconds)
+    return f"{seconds:.1f} s" if seconds < 60 else f"{whole // 60} min {whole % 60} s"
+
+
+def names(names: Sequence[str]) -> str:
+    more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more
+
+
+def listed(rows: Sequence[Any], line: Callable[[Any], str]) -> list[str]:
+    """A line for each of the first rows, then how many more there are."""
+    more = [f"  and {len(rows) - SHOWN:,} more"] if len(rows) > SHOWN else []
+    return [*(line(row) for row in rows[:SHOWN]), *more]
+
+
+def columns(rows: Sequence[tuple[str, str]], indent: str = "  ") -> list[str]:
+    """Two columns, both from the left."""
+    return [indent + line for line in table(rows, left=(0, 1))]
+
+
+def table(rows: Sequence[Sequence[str]], left: Iterable[int] = (0,)) -> list[str]:
+    """Aligned columns, two blanks apart; numbers to the right, the columns in `left` from the left."""
+    widths = [max(map(width, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for row in rows:
+        blanks = [" " * (wide - width(cell)) for cell, wide in zip(row, widths, strict=True)]
+        pairs = enumerate(zip(row, blanks, strict=True))
+        cells = (cell + blank if index in left else blank + cell for index, (cell, blank) in pairs)
+        lines.append("  ".join(cells).rstrip())
+    return lines
+
+
+def width(text: str) -> int:
+    """Places on a terminal: Chinese letters take two, accents that stand alone none."""
+    return sum(
+        0 if unicodedata.combining(letter) else 2 if unicodedata.east_asian_width(letter) in "WF" else 1
+        for letter in text
+    )
+
+
+def plain(value: Any) -> Any:
+    """In JSON's own types: NaN to None, paths to texts, rows of any kind to dicts."""
+    if hasattr(value, "plain"):  # knows better
+        return value.plain()
+    if dataclasses.is_dataclass(value):
+        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if hasattr(value, "_asdict"):  # a NamedTuple
+        return plain(value._asdict())
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if hasattr(value, "tolist"):  # NumPy's numbers and arrays
+        return plain(value.tolist())
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return value

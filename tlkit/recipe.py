@@ -1,0 +1,259 @@
+"""What a fine-tuning run is told: one frozen dataclass, read from and written to TOML.
+
+A field of `Recipe` is a knob: an option of `tlkit finetune` under the same name, with the help
+and the limits written here. Values are merged in `load` and nowhere else.
+"""
+
+import difflib
+import math
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import Field, asdict, dataclass, field, fields
+from importlib import resources
+from numbers import Integral, Real
+from os import PathLike, fspath
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from tlkit import backbones
+from tlkit.errors import RecipeError, TlkitError, UnknownBackbone, UsageError
+
+SHOWN = 10  # findings that are told in full
+
+
+def knob(default: Any, help: str, **limits: Any) -> Any:
+    """A field with its help and its limits.
+
+    `choices`; `lower` and `upper`, which are allowed; `above` and `below`, which are not;
+    `pattern`, with `expected` to say it in words.
+    """
+    return field(default=default, metadata={"help": help, **limits})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """The settings of a run, checked by `load`."""
+
+    backbone: str = knob("efficientnet_lite0", "The network to start from; 'tlkit backbones' lists them.")
+    weights: str = knob("imagenet", "What it has learned before: imagenet, none, or a weights file.")
+    epochs: int = knob(
+        5, "Fine-tuning epochs after the head is solved; 0 trains the head alone.", lower=0, upper=10_000
+    )
+    batch_size: int = knob(32, "Photos a training step.", lower=1, upper=4096)
+    image_size: int | None = knob(None, "Pixels a side that the network sees.", lower=8, upper=2048)
+    learning_rate: float = knob(1e-3, "Peak rate of the last layers in fine-tuning.", above=0, upper=10)
+    optimizer: str = knob("adamw", "What takes the steps.", choices=("adamw", "adam", "sgd"))
+    unfreeze_from: str = knob(
+        "stage5",
+        "First stage that fine-tuning changes: none, a stage's name, or all.",
+        pattern=r"none|all|stem|stage[1-9]",
+        expected="none, all, stem, or stage1 to stage9",
+    )
+    head: str = knob("linear", "What turns features into classes.", choices=("linear", "mlp"))
+    dropout: float = knob(0.2, "Share of features left out before the head in training.", lower=0, below=1)
+    augment: str = knob(
+        "default",
+        "How training photos vary: crop, flip and colours; strong adds RandAugment, which needs keras-cv.",
+        choices=("none", "default", "strong"),
+    )
+    precision: str = knob(
+        "auto", "Arithmetic of training.", choices=("auto", "float32", "bfloat16", "float16")
+    )
+    val_share: float = knob(
+        0.2, "Share of each class kept for validation, where no folder says which.", above=0, below=1
+    )
+    seed: int = knob(
+        0, "Decides the split, the order of photos, their variation and the head.", lower=0, upper=2**31 - 1
+    )
+    workers: int = knob(0, "Threads that read photos; 0 is one a core.", lower=0, upper=256)
+    device: str = knob("auto", "Where to compute.", choices=("auto", "cpu", "gpu"))
+    strict: bool = knob(False, "Stop at photos that cannot be read, instead of leaving them out.")
+    export: tuple[str, ...] = knob(
+        ("tflite",),
+        "What to write for other places; may be repeated.",
+        choices=("tflite", "savedmodel", "none"),
+    )
+    quantize: str = knob(
+        "float16", "Numbers in the tflite file.", choices=("none", "float16", "dynamic", "int8")
+    )
+
+
+KNOBS: dict[str, Field] = {knob.name: knob for knob in fields(Recipe)}
+TYPES: dict[str, Any] = get_type_hints(Recipe)
+
+
+def load(name: str | PathLike[str] | None = None, /, **given: Any) -> Recipe:
+    """The settings of a run: defaults, changed by a recipe, changed by what is given (None is not given).
+
+    `name` is a shipped recipe or a TOML file. All findings are told at once.
+
+    Raises `RecipeError`; `UnknownBackbone` or `UsageError` if the only finding is a backbone that
+    is not in INDEX, or a weights file that is not there.
+
+    >>> load(epochs=1).epochs
+    1
+    """
+    problems: list[TlkitError] = []
+    settings: dict[str, Any] = {}
+    if name is not None:
+        settings |= _checked(parse(name), f"{_label(name)}: ", problems)
+    settings |= _checked({key: value for key, value in given.items() if value is not None}, "", problems)
+    if len(problems) == 1:
+        raise problems[0]
+    if problems:
+        more = f" And {len(problems) - SHOWN} more." if len(problems) > SHOWN else ""
+        told = " ".join(str(problem) for problem in problems[:SHOWN])
+        raise RecipeError(f"{len(problems)} settings are wrong. {told}{more}")
+    return Recipe(**settings)
+
+
+def dump(recipe: Recipe) -> str:
+    """All settings as TOML that `load` reads back; what is None (left to the backbone) is left out."""
+    import tomli_w
+
+    settings = {name: value for name, value in asdict(recipe).items() if value is not None}
+    return tomli_w.dumps(settings)
+
+
+def shipped() -> tuple[str, ...]:
+    """The names of the recipes that come with tlkit."""
+    files = resources.files("tlkit.recipes").iterdir()
+    return tuple(sorted(file.name.removesuffix(".toml") for file in files if file.name.endswith(".toml")))
+
+
+def text(name: str | PathLike[str]) -> str:
+    """A recipe as it is written, comments and all: a shipped one by its name, or a TOML file.
+
+    Raises `RecipeError` if there is none of that name, or it cannot be read.
+    """
+    source = resources.files("tlkit.recipes") / f"{name}.toml" if name in shipped() else Path(name)
+    if not source.is_file():
+        near = _nearest(str(name), shipped())
+        raise RecipeError(
+            f"There is no recipe {_quoted(name)}.",
+            f"{near}'tlkit recipes ls' lists those that ship with tlkit.",
+        )
+    try:
+        return source.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecipeError(
+            f"The recipe {name} cannot be read: {error}.", "It has to be a text file in UTF-8."
+        ) from error
+
+
+def parse(name: str | PathLike[str]) -> dict[str, Any]:
+    """The settings that a recipe writes down, not yet checked."""
+    try:
+        return tomllib.loads(text(name))
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError(
+            f"{_label(name)} is not valid TOML: {error}.", 'Texts stand in quotes: head = "mlp".'
+        ) from error
+
+
+def _label(name: str | PathLike[str]) -> str:
+    return f"recipe {name}" if name in shipped() else str(name)
+
+
+def _checked(settings: Mapping[str, Any], where: str, problems: list[TlkitError]) -> dict[str, Any]:
+    """The settings in their own types; what is wrong with the others is added to `problems`."""
+    kept = {}
+    for name, value in settings.items():
+        if name not in KNOBS:
+            near = _nearest(name, KNOBS)
+            problems.append(
+                RecipeError(
+                    f"{where}{'n' if where else 'N'}o setting is called '{name}'.",
+                    near.strip() or "'tlkit finetune --help' lists them.",
+                )
+            )
+            continue
+        try:
+            kept[name] = _in_bounds(name, _typed(name, value))
+        except UnknownBackbone as error:
+            problems.append(UnknownBackbone(where + error.message, error.hint))
+        except TlkitError as error:
+            problems.append(type(error)(where + error.message, error.hint))
+    return kept
+
+
+def _typed(name: str, value: Any) -> Any:
+    """`value` in the type of its field. A bool is no number, a number is no text."""
+    kind = TYPES[name]
+    if kind is str and isinstance(value, str | PathLike):
+        return fspath(value)
+    if kind is bool and isinstance(value, bool):
+        return value
+    if kind in (int, int | None) and isinstance(value, Integral) and not isinstance(value, bool):
+        return int(value)
+    if kind is float and isinstance(value, Real) and not isinstance(value, bool):
+        return float(value)
+    if kind == tuple[str, ...]:
+        several = [value] if isinstance(value, str) else value
+        if isinstance(several, list | tuple) and all(isinstance(one, str) for one in several):
+            return tuple(dict.fromkeys(several))
+    words = {str: "a text", bool: "true or false", float: "a number", tuple[str, ...]: "a list of texts"}
+    raise RecipeError(f"{name} is {_quoted(value)}; it has to be {words.get(kind, 'a whole number')}.")
+
+
+def _in_bounds(name: str, value: Any) -> Any:
+    """`value`, if the limits of its field allow it."""
+    limits = KNOBS[name].metadata
+    if name == "backbone":
+        backbones.family(value)
+    if name == "weights" and value not in ("imagenet", "none") and not Path(value).is_file():
+        raise UsageError(
+            f"weights is {_quoted(value)}, and there is no such file.",
+            "Use imagenet, none, or a weights file.",
+        )
+    if name == "export" and (not value or ("none" in value and len(value) > 1)):
+        raise RecipeError(
+            f"export is {_quoted(list(value))}; none stands alone, and is written out.", 'Use ["none"].'
+        )
+    for one in value if isinstance(value, tuple) else (value,):
+        if one not in limits.get("choices", (one,)):
+            near = _nearest(one, limits["choices"])
+            raise RecipeError(
+                f"{name} is {_quoted(one)}; it has to be {_either(limits['choices'])}.", near.strip() or None
+            )
+    if "pattern" in limits and not re.fullmatch(limits["pattern"], value):
+        raise RecipeError(f"{name} is {_quoted(value)}; it has to be {limits['expected']}.")
+    if isinstance(value, int | float) and not _within(value, limits):
+        raise RecipeError(f"{name} is {value}; it has to be {bounds(limits)}.")
+    return value
+
+
+def _within(value: float, limits: Mapping[str, Any]) -> bool:
+    """Also False for NaN, which no comparison holds for."""
+    return (
+        limits.get("lower", -math.inf) <= value <= limits.get("upper", math.inf)
+        and (value > limits["above"] if "above" in limits else True)
+        and (value < limits["below"] if "below" in limits else True)
+    )
+
+
+def bounds(limits: Mapping[str, Any]) -> str:
+    """The limits of a number in words.
+
+    >>> bounds({"above": 0, "upper": 10})
+    'above 0 and at most 10'
+    """
+    words = {"lower": "at least", "above": "above", "upper": "at most", "below": "below"}
+    return " and ".join(f"{word} {limits[key]}" for key, word in words.items() if key in limits)
+
+
+def _nearest(name: str, names: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, list(names), n=1)
+    return f"Did you mean '{near[0]}'? " if near else ""
+
+
+def _either(names: Iterable[str]) -> str:
+    *most, last = names
+    return f"{', '.join(most)} or {last}"
+
+
+def _quoted(value: Any) -> str:
+    """As it may stand in a sentence: long values cut short."""
+    written = f"'{value}'" if isinstance(value, str | PathLike) else repr(value)
+    return written if len(written) <= 80 else f"{written[:77]}…"

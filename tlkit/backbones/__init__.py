@@ -30,7 +30,7 @@ _BUILDERS = {entry.partition(":")[2]: name for name, entry in INDEX.items()}
 __all__ = ["INDEX", "build", "family", "variant", *_BUILDERS]
 
 
-def build(name: str, **options: "Unpack[Options]") -> "Model":
+def build(name: str, /, **options: "Unpack[Options]") -> "Model":
     """The backbone called `name` in INDEX; options: `frame.Options`.
 
     Raises `UnknownBackbone`, and what its builder raises.
@@ -53,8 +53,8 @@ def family(name: str) -> str:
     'efficientnet'
     """
     if name not in INDEX:
-        near = difflib.get_close_matches(name, INDEX, n=1)
-        guess = f"Did you mean '{near[0]}'? " if near else ""
+        near = max(INDEX, key=lambda known: difflib.SequenceMatcher(None, name, known).ratio())
+        guess = f"Did you mean '{near}'? " if difflib.get_close_matches(name, [near]) else ""
         raise UnknownBackbone(f"No backbone is called '{name}'.", f"{guess}'tlkit backbones' lists them.")
     return INDEX[name].partition(":")[0]
 

@@ -2,10 +2,12 @@
 
 import difflib
 import os
+import zlib
 from collections.abc import Callable, Mapping
 from typing import Literal, Protocol, TypedDict, TypeVar
 
 import keras
+import numpy as np
 from keras import KerasTensor, Model, initializers, layers
 
 from tlkit.backbones import weights
@@ -30,7 +32,7 @@ class Options(TypedDict, total=False):
     classifier_activation: str | None  # of the top; default "softmax", None: logits
     include_preprocessing: bool  # True: pixels 0–255 come in; False: they come in normalised
     name: str  # of the model; default the variant's
-    seed: int  # of random weights; default: Keras's global generator
+    seed: int | None  # of random weights; default: Keras's global generator
 
 
 class Row(Protocol):
@@ -68,12 +70,13 @@ def assemble(
     variant = variants[backbone]
     given = _filled_in(backbone, variant, options)
     _check(backbone, options, given)
-    entry, tensors = None, {}
+    entry: weights.Weights | None = None
+    tensors: dict[str, np.ndarray] = {}
     if given["weights"] is not None:
         rows = {name: row.weights for name, row in variants.items()}
         entry, tensors = weights.choose(backbone, rows, given["weights"])
 
-    photo = keras.Input(given["input_shape"], dtype="float32", name="photo")
+    photo = keras.Input(tuple(given["input_shape"]), dtype="float32", name="photo")
     x = photo
     if given["include_preprocessing"]:
         entry = entry or next(iter(variant.weights), None)
@@ -112,11 +115,13 @@ def _pooled(x: KerasTensor, pooling: str | None) -> KerasTensor:
 
 
 def _draw(model: Model, seed: int) -> None:
-    """Draw the kernels anew, each from its own stream; all other weights start as constants."""
-    for index, layer in enumerate(model.layers):
+    """Draw the kernels anew, each from a stream of its name; all other weights start as constants."""
+    for layer in model.layers:
         initial = getattr(layer, "depthwise_initializer", None) or getattr(layer, "kernel_initializer", None)
         if initial is not None:
-            seeded = type(initial).from_config({**initial.get_config(), "seed": 10_000 * seed + index})
+            seeded = type(initial).from_config(
+                {**initial.get_config(), "seed": zlib.crc32(f"{seed} {layer.name}".encode())}
+            )
             layer.kernel.assign(seeded(layer.kernel.shape, layer.kernel.dtype))
 
 
@@ -132,8 +137,9 @@ def _filled_in(backbone: str, variant: Row, options: Options) -> Options:
         "classifier_activation": "softmax",
         "include_preprocessing": True,
         "name": backbone,
+        "seed": None,
     }
-    return {**defaults, "seed": options.get("seed"), **options}
+    return {**defaults, **options}
 
 
 def _check(backbone: str, options: Options, given: Options) -> None:
@@ -176,6 +182,7 @@ def _check_keys(backbone: str, options: Options) -> None:
 
 def _check_values(backbone: str, given: Options) -> None:
     seed, classes, dropout = given["seed"], given["classes"], given["dropout"]
+    activation = given["classifier_activation"]
     wrong = {
         "weights": isinstance(given["weights"], str | os.PathLike | None) or "a name, a path or None",
         "include_top": isinstance(given["include_top"], bool) or "True or False",
@@ -183,23 +190,29 @@ def _check_values(backbone: str, given: Options) -> None:
         "classes": type(classes) is int and classes >= 1 or "a whole number from 1 on",
         "pooling": given["pooling"] in (None, "avg", "max") or "'avg', 'max' or None",
         "dropout": isinstance(dropout, int | float) and 0 <= dropout < 1 or "a share from 0 to below 1",
-        "classifier_activation": _is_activation(given["classifier_activation"])
-        or "a Keras activation or None",
+        "classifier_activation": _is_activation(activation) or "the name of a Keras activation or None",
         "name": isinstance(given["name"], str) or "a text",
         "seed": seed is None or type(seed) is int and seed >= 0 or "a whole number from 0 on",
     }
-    findings = [f"{key}={given[key]!r} must be {rule}" for key, rule in wrong.items() if rule is not True]
+    values = dict(given)
+    findings = [f"{key}={values[key]!r} must be {rule}" for key, rule in wrong.items() if rule is not True]
     if findings:
         raise UsageError(f"{backbone}: {'; '.join(findings)}.")
 
 
 def _is_activation(name: object) -> bool:
-    return name is None or isinstance(name, str) and callable(getattr(keras.activations, name, None))
+    if name is not None and not isinstance(name, str):
+        return False
+    try:
+        keras.activations.get(name)
+    except ValueError:
+        return False
+    return True
 
 
 def _check_shape(backbone: str, shape: object) -> None:
     whole = isinstance(shape, tuple | list) and all(n is None or type(n) is int for n in shape)
-    if not whole or len(shape) != 3 or shape[2] != 3:
+    if not isinstance(shape, tuple | list) or not whole or len(shape) != 3 or shape[2] != 3:
         raise UsageError(f"{backbone}: input_shape={shape!r} must be (height, width, 3), channels last.")
     if min(side for side in (*shape[:2], LEAST) if side is not None) < LEAST:
         raise UsageError(

@@ -21,7 +21,7 @@ MAGIC = 0x1950A86A20F9469CFC6C
 PROTOCOL = 1001
 STEPS = 200_000  # instructions in one pickle; Lite2's takes 12,000
 
-DTYPES = {"torch FloatStorage": np.dtype("<f4"), "torch LongStorage": np.dtype("<i8")}
+DTYPES: dict[str, np.dtype] = {"torch FloatStorage": np.dtype("<f4"), "torch LongStorage": np.dtype("<i8")}
 DICT, TENSOR = "collections OrderedDict", "torch._utils _rebuild_tensor_v2"
 NAMES = {DICT, TENSOR, *DTYPES}
 
@@ -44,7 +44,7 @@ class Name(NamedTuple):
 class Storage(NamedTuple):
     key: str
     dtype: np.dtype
-    count: int
+    length: int  # elements
 
 
 class Tensor(NamedTuple):
@@ -99,14 +99,14 @@ def _storages(content: bytes, machine: "Machine", keys: object) -> dict[str, np.
         raise Refused("its list of storages is not that of its tensors")
     arrays, at = {}, machine.at
     for key in keys:
-        _, dtype, count = machine.storages[key]
-        if struct.unpack_from("<q", content, at) != (count,):
+        _, dtype, length = machine.storages[key]
+        if struct.unpack_from("<q", content, at) != (length,):
             raise Refused(f"storage {_short(key)} is not as long as its tensors say")
         at += 8
-        if count * dtype.itemsize > len(content) - at:
+        if length * dtype.itemsize > len(content) - at:
             raise Refused(f"it is cut off within storage {_short(key)}")
-        arrays[key] = np.frombuffer(content, dtype, count, at)
-        at += count * dtype.itemsize
+        arrays[key] = np.frombuffer(content, dtype, length, at)
+        at += length * dtype.itemsize
     if at != len(content):
         raise Refused(f"{len(content) - at} bytes follow its last storage")
     return arrays
@@ -219,15 +219,15 @@ class Machine:
             raise Refused(f"it asks for {_short(text.replace(' ', '.', 1))}, which is not part of a tensor")
         return Name(text)
 
-    def storage(self, label: object) -> Storage:
-        """('storage', type, key, device, elements, None): what torch calls a persistent id."""
-        label = _of(tuple, label)
+    def storage(self, persistent_id: object) -> Storage:
+        """('storage', type, key, device, elements, None), as torch labels what lies behind the pickles."""
+        label = _of(tuple, persistent_id)
         if len(label) != 6 or label[0] != "storage" or label[5] is not None:
             raise Refused("a storage in it is not labelled as torch does")
-        kind, key, count = _of(Name, label[1]).text, _of(str, label[2]), _of(int, label[4])
-        if kind not in DTYPES or not 0 <= count <= len(self.content):
+        kind, key, length = _of(Name, label[1]).text, _of(str, label[2]), _of(int, label[4])
+        if kind not in DTYPES or not 0 <= length <= len(self.content):
             raise Refused(f"storage {_short(key)} has no possible type or length")
-        found = Storage(key, DTYPES[kind], count)
+        found = Storage(key, DTYPES[kind], length)
         if self.storages.setdefault(key, found) != found:
             raise Refused(f"storage {_short(key)} is described twice, and not alike")
         return found
@@ -244,8 +244,8 @@ class Machine:
         # Where a size is 1 no step is taken, and torch may have left any number there.
         strides = tuple(0 if n == 1 else step for n, step in zip(shape, strides, strict=True))
         last = offset + sum((n - 1) * step for n, step in zip(shape, strides, strict=True))
-        inside = offset >= 0 and min(strides, default=0) >= 0 and last < storage.count
-        if not inside or math.prod(shape) > storage.count:
+        inside = offset >= 0 and min(strides, default=0) >= 0 and last < storage.length
+        if not inside or math.prod(shape) > storage.length:
             raise Refused(f"a tensor does not lie within its storage {_short(storage.key)}")
         return Tensor(storage, offset, shape, strides)
 

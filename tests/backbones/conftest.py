@@ -1,0 +1,32 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tlkit import backbones
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="session")
+def network():
+    """A backbone with random weights, the same for all tests that only look at it."""
+    built = {}
+
+    def get(name):
+        if name not in built:
+            built[name] = backbones.build(name, weights=None, seed=1)
+        return built[name]
+
+    return get
+
+
+@pytest.fixture(scope="session")
+def golden():
+    """What timm returned, by `make_golden.py`."""
+
+    def get(name):
+        with np.load(ROOT / "tests" / "backbones" / "golden" / f"{name}.npz") as stored:
+            return dict(stored)
+
+    return get

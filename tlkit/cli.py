@@ -1,0 +1,397 @@
+"""The command line: parse, call, print. Click only here; Keras loads inside the commands."""
+
+import logging
+import os
+import sys
+import traceback
+import warnings
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import click
+from click.shell_completion import CompletionItem
+
+from tlkit import __version__, progress, recipe, report
+from tlkit.backbones import INDEX
+from tlkit.errors import TlkitError
+from tlkit.recipe import KNOBS, TYPES
+
+FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+FILE = click.Path(exists=True, path_type=Path)
+NEW = click.Path(path_type=Path)
+QUANTIZE = click.Choice(KNOBS["quantize"].metadata["choices"])
+
+
+class Failure(click.ClickException):
+    """A `TlkitError` on its way out."""
+
+    def __init__(self, error: TlkitError):
+        super().__init__(error.message)
+        self.kind, self.hint, self.exit_code = error.kind, error.hint, error.exit_code
+
+
+class Commands(click.Group):
+    """Turns what tlkit raises into what Click prints; no command has a `try`."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except TlkitError as error:
+            raise Failure(error) from error
+        except (BrokenPipeError, EOFError) as error:
+            # Click would take these for a reader that left and for Ctrl-D, and end without a word.
+            raise RuntimeError(f"another process ended early: {error!r}") from error
+
+
+class Knob(click.Option):
+    """An option whose default stands in `Recipe`: shown here, filled in by `recipe.load`."""
+
+    def get_help_extra(self, ctx: click.Context) -> Any:
+        extra = super().get_help_extra(ctx)
+        return {**extra, "default": self.show_default} if self.show_default else extra
+
+
+def knobs(command: Callable) -> Callable:
+    """Give `command` an option for each field of `Recipe`; None means that it was not given."""
+    for name in reversed(KNOBS):
+        command = _knob(name)(command)
+    return command
+
+
+def _knob(name: str) -> Callable:
+    limits, kind = KNOBS[name].metadata, TYPES[name]
+    default: Any = KNOBS[name].default
+    several = isinstance(default, tuple)
+    shown = ", ".join(default) if several else default
+    option = f"--{name.replace('_', '-')}"
+    settings: dict[str, Any] = {"type": str, "metavar": limits.get("metavar")}
+    if "choices" in limits:
+        settings["type"] = click.Choice(limits["choices"])
+    elif kind is float or kind in (int, int | None):
+        ranged, settings["metavar"] = (click.FloatRange, "X") if kind is float else (click.IntRange, "N")
+        settings["type"] = ranged(
+            min=limits.get("lower", limits.get("above")),
+            max=limits.get("upper", limits.get("below")),
+            min_open="above" in limits,
+            max_open="below" in limits,
+        )
+    elif kind is bool:
+        option, shown, settings = f"{option}/--no-{name.replace('_', '-')}", "", {"is_flag": True}
+    if name == "backbone":
+        settings["shell_complete"] = _backbones
+    shown = None if default is None or shown == "" else str(shown)
+    return click.option(
+        option,
+        name,
+        cls=Knob,
+        help=limits["help"],
+        default=None,
+        multiple=several,
+        show_default=shown,
+        **settings,
+    )
+
+
+def _backbones(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    return [name for name in INDEX if name.startswith(incomplete)]
+
+
+def _recipes(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Shipped recipes, and files in case it is one."""
+    names = [CompletionItem(name) for name in recipe.shipped() if name.startswith(incomplete)]
+    return names or [CompletionItem(incomplete, type="file")]
+
+
+def spoken(command: Callable) -> Callable:
+    """What stands after every command: --json, --quiet and --debug."""
+
+    def stderr(ctx: click.Context, param: click.Parameter, quiet: bool) -> progress.Silent:
+        return progress.to(sys.stderr, quiet)
+
+    for option in (
+        click.option("--debug", is_flag=True, expose_value=False, help="Show the trace of what goes wrong."),
+        click.option("--quiet", "told", is_flag=True, callback=stderr, help="Say nothing on the way."),
+        click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object."),
+    ):
+        command = option(command)
+    return command
+
+
+def show(result: report.Report, as_json: bool) -> None:
+    """Print a result and end with its exit code."""
+    _print(result.json() if as_json else result.text())
+    click.get_current_context().exit(result.exit_code)
+
+
+def _print(text: str) -> None:
+    try:
+        click.echo(text)
+    except BrokenPipeError:  # `| head` has seen enough; the work is done all the same
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="tlkit")
+def cli() -> None:
+    """From a folder of photos to a checked phone model.
+
+    \b
+        tlkit finetune data/textures
+    """
+
+
+@cli.command()
+@click.argument("images", type=FOLDER)
+@click.option(
+    "--recipe",
+    "name",
+    metavar="NAME|FILE",
+    shell_complete=_recipes,
+    help="A shipped recipe or a TOML file; other options override it.",
+)
+@knobs
+@click.option(
+    "--output",
+    metavar="DIR",
+    type=NEW,
+    help="Where the run is written; new or empty. [default: runs/NNN-BACKBONE]",
+)
+@spoken
+def finetune(
+    images: Path, name: str | None, output: Path | None, as_json: bool, told: progress.Silent, **given: Any
+) -> None:
+    """Fine-tune a backbone and export a phone model.
+
+    IMAGES holds a folder for each class, or the folders train and val (and test) that do. It is
+    never changed. The last line printed is the run's folder.
+
+    \b
+        tlkit finetune --epochs 2 data/textures
+    """
+    settings = recipe.load(name, **{**given, "export": given["export"] or None})  # Click's "not given" is ()
+    show(_jobs().finetune(images, settings, output=output, progress=told), as_json)
+
+
+@cli.command()
+@click.argument("model", type=click.Path())
+@click.argument("images", type=FOLDER, required=False)
+@spoken
+def evaluate(model: str, images: Path | None, as_json: bool, told: progress.Silent) -> None:
+    """Measure a model on photos whose class is known.
+
+    MODEL is a run folder, last (the newest finished run), a .keras, a .tflite or a SavedModel.
+    Without IMAGES the photos are those that the run kept for validation. Of IMAGES with folders
+    train, val and test, test is used if there, otherwise val.
+
+    \b
+        tlkit evaluate last
+    """
+    show(_jobs().evaluate(model, images, progress=told), as_json)
+
+
+@cli.command()
+@click.argument("model", type=click.Path())
+@click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=FILE)
+@click.option(
+    "--top",
+    metavar="K",
+    type=click.IntRange(1),
+    default=3,
+    show_default=True,
+    help="Classes to name for each photo.",
+)
+@click.option("--jsonl", is_flag=True, help="Print a JSON object a line, one for each photo.")
+@spoken
+def predict(
+    model: str, paths: Sequence[Path], top: int, jsonl: bool, as_json: bool, told: progress.Silent
+) -> None:
+    """Name what is on photos.
+
+    Those that cannot be read are reported, and the rest is done.
+
+    \b
+        tlkit predict last data/textures/val/*/*
+    """
+    if jsonl and as_json:
+        raise click.UsageError("--json prints one object, --jsonl one a photo: give one of them.")
+    result = _jobs().predict(model, paths, top=top, progress=told)
+    if jsonl:
+        _print(result.jsonl())
+        click.get_current_context().exit(result.exit_code)
+    show(result, as_json)
+
+
+@cli.command()
+@click.argument("model", type=click.Path())
+@click.option(
+    "--format",
+    type=click.Choice(("tflite", "savedmodel", "keras")),
+    default="tflite",
+    show_default=True,
+    help="What to write.",
+)
+@click.option("--quantize", type=QUANTIZE, help="Numbers in the tflite file. [default: float16]")
+@click.option(
+    "--images",
+    metavar="DIR",
+    type=FOLDER,
+    help="Photos to check on, and to calibrate int8, for a model outside its run.",
+)
+@click.option(
+    "--output",
+    metavar="PATH",
+    type=NEW,
+    help="What to write it to. [default: in the run, or beside the model]",
+)
+@spoken
+def export(
+    model: str,
+    format: str,
+    quantize: str | None,
+    images: Path | None,
+    output: Path | None,
+    as_json: bool,
+    told: progress.Silent,
+) -> None:
+    """Write a model for a phone or a server.
+
+    What was written is run on photos. A file that answers worse than its model is refused, with exit code 3.
+
+    \b
+        tlkit export last --quantize int8
+    """
+    result = _jobs().export(
+        model, format=format, quantize=quantize, images=images, output=output, progress=told
+    )
+    show(result, as_json)
+
+
+@cli.command()
+@click.argument("name", required=False, shell_complete=_backbones)
+@spoken
+def backbones(name: str | None, as_json: bool, told: progress.Silent) -> None:
+    """List the backbones.
+
+    With parameters, image size, published top-1 and the licence of the weights.
+
+    \b
+        tlkit backbones
+    """
+    show(_jobs().backbones(name), as_json)
+
+
+@cli.group(cls=Commands)
+def recipes() -> None:
+    """List, print and copy the recipes that ship with tlkit.
+
+    \b
+        tlkit recipes ls
+    """
+
+
+@recipes.command()
+@spoken
+def ls(as_json: bool, told: progress.Silent) -> None:
+    """List the recipes.
+
+    \b
+        tlkit recipes ls
+    """
+    show(report.Recipes(recipe.listing()), as_json)
+
+
+@recipes.command()
+@click.argument("name", shell_complete=_recipes)
+@spoken
+def cat(name: str, as_json: bool, told: progress.Silent) -> None:
+    """Print the recipe NAME.
+
+    \b
+        tlkit recipes cat int8
+    """
+    show(report.RecipeText(name, recipe.text(name)), as_json)
+
+
+@recipes.command()
+@click.argument("name", shell_complete=_recipes)
+@click.argument("file", type=NEW)
+@spoken
+def cp(name: str, file: Path, as_json: bool, told: progress.Silent) -> None:
+    """Copy the recipe NAME to FILE, to be edited and used with --recipe FILE.
+
+    \b
+        tlkit recipes cp int8 mine.toml
+    """
+    show(report.RecipeText(name, recipe.text(name), recipe.copy(name, file)), as_json)
+
+
+def _jobs() -> ModuleType:
+    """`tlkit.run`, loaded without the lines that TensorFlow writes as it starts (unless --debug)."""
+    if click.get_current_context().find_root().obj:
+        from tlkit import run
+
+        return run
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with progress.hushed():
+        from tlkit import run
+    for name in ("absl", "tensorflow"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    return run
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    # Looked up by hand: it must be known also when the options cannot be parsed.
+    options = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    as_json, debug = "--json" in options, "--debug" in options
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # a file's name may be no valid text
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    with warnings.catch_warnings():
+        if not debug and not sys.warnoptions:
+            warnings.simplefilter("ignore")
+        try:
+            return cli.main(arguments, prog_name="tlkit", standalone_mode=False, obj=debug) or 0
+        except click.exceptions.NoArgsIsHelpError as error:
+            click.echo(error.format_message(), err=True)
+            return error.exit_code
+        except click.ClickException as error:
+            kind, hint = getattr(error, "kind", "usage_error"), getattr(error, "hint", None) or _usage(error)
+            return _failed(kind, error.format_message(), hint, error.exit_code, as_json, debug)
+        except click.Abort:
+            return _failed("interrupted", "Interrupted.", None, 130, as_json, debug)
+        except Exception as error:
+            message = f"tlkit failed: {type(error).__name__}: {error}"
+            hint = "This is a mistake of tlkit's own; run it again with --debug to see the trace."
+            return _failed("internal_error", message, hint, 1, as_json, debug)
+
+
+def _usage(error: click.ClickException) -> str | None:
+    """Where to read on after an error of Click's own."""
+    ctx = getattr(error, "ctx", None)
+    if ctx is None:
+        return None
+    stray = getattr(error, "option_name", None) in ("--json", "--quiet", "--debug")
+    return (
+        f"{error.option_name} stands after the command."
+        if stray
+        else f"'{ctx.command_path} --help' tells more."
+    )
+
+
+def _failed(kind: str, message: str, hint: str | None, code: int, as_json: bool, debug: bool) -> int:
+    """One line on stderr, or one object on stdout; the trace before it under --debug."""
+    message, hint = (" ".join((text or "").splitlines()).strip() for text in (message, hint))
+    with suppress(BrokenPipeError):
+        if debug:
+            traceback.print_exc()
+        if not as_json:
+            click.echo(f"Error: {message} {hint}".rstrip(), err=True)
+    if as_json:
+        _print(report.failure(kind, message, hint or None))
+    return code

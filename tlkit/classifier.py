@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 
 import keras
+import numpy as np
 from keras import Model, layers
 
 from tlkit import backbones
 from tlkit.errors import UsageError
 
 HIDDEN = 256  # units of the `mlp` head
+HEAD = ("head_hidden", "logits")  # its layers with weights
 
 
 def build(
@@ -40,6 +42,7 @@ def build(
     keras.config.set_dtype_policy(policy)  # Keras has no other way to reach every layer of a builder
     try:
         options = {} if shape is None else {"input_shape": shape}
+        options |= {"seed": seed} if weights is None else {}
         trunk = backbones.build(backbone, weights=weights, include_top=False, pooling="avg", **options)
         x = layers.Dropout(dropout, seed=seed, name="head_dropout")(trunk.output)
         if head == "mlp":
@@ -72,27 +75,48 @@ def groups(model: Model) -> list[tuple[str, list[layers.Layer]]]:
     return [*found, ("head", current)]
 
 
-def unfreeze(model: Model, first: str) -> list[str]:
-    """Make the head and the stages from `first` on trainable (`all`, `none` or a stage's name).
-
-    Batch normalisation is left frozen everywhere, statistics, scale and shift: in Keras a frozen
-    one runs in inference mode, and a small set is too few to estimate statistics from.
-    Returns the paths of the weights that training may now change.
-
-    Raises `UsageError` if the model has no such stage.
-    """
+def check_stage(model: Model, first: str) -> None:
+    """Raises `UsageError` if `first` is neither `none` nor `all` nor a stage of the model."""
     names = stages(model)
     if first not in ("none", "all", *names):
         raise UsageError(
-            f"{model.name} has no stage called '{first}'.", f"Its stages are {', '.join(names)}; or use none or all."
+            f"{model.name} has no stage called '{first}'.",
+            f"Its stages are {', '.join(names)}; or use none or all.",
         )
+
+
+def unfreeze(model: Model, first: str) -> None:
+    """Make the head and the stages from `first` on trainable (`all`, `none` or a stage's name).
+
+    Batch normalisation stays frozen everywhere, statistics, scale and shift: in Keras a frozen one
+    runs in inference mode, and a small set is too few to estimate statistics from.
+    """
+    check_stage(model, first)
     reached = first == "all"
     for name, members in groups(model):
         reached = reached or name == first
         for layer in members:
-            head = layer.name.startswith("head_") or layer.name == "logits"
-            layer.trainable = head or (reached and not isinstance(layer, layers.BatchNormalization))
-    return [weight.path for weight in model.trainable_weights]
+            trunk = reached and not isinstance(layer, layers.BatchNormalization)
+            layer.trainable = trunk or layer.name in HEAD
+
+
+def shares(model: Model, decay: float) -> dict[str, float]:
+    """A learning rate for each trainable weight, by its path, as a share of the head's.
+
+    The last stage and what follows it learn at 1; each stage before at `decay` times the one after.
+    """
+    found = groups(model)
+    return {
+        weight.path: decay ** max(0, len(found) - 2 - place)
+        for place, (_, members) in enumerate(found)
+        for layer in members
+        for weight in layer.trainable_weights
+    }
+
+
+def set_head(model: Model, weights: Sequence[np.ndarray]) -> None:
+    """Give the head these weights: of each of its layers the kernel, then the bias."""
+    part(model, "pool", "logits").set_weights(weights)
 
 
 def part(model: Model, start: str | None, end: str) -> Model:

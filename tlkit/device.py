@@ -38,7 +38,7 @@ def pick(device: str = "auto", precision: str = "auto") -> Device:
     gpus = tf.config.list_physical_devices("GPU")
     if device == "gpu" and not gpus:
         raise DeviceError(
-            f"--device gpu: TensorFlow {tf.__version__} finds no GPU on this machine (it looked for CUDA devices).",
+            f"--device gpu: TensorFlow {tf.__version__} finds no GPU here (it looked for CUDA devices).",
             "Install the GPU libraries with pip install 'tlkit[gpu]', or use --device cpu.",
         )
     use_gpu = bool(gpus) and device != "cpu"
@@ -54,7 +54,9 @@ def pick(device: str = "auto", precision: str = "auto") -> Device:
     if precision == "auto":
         modern = details.get("compute_capability", (0, 0)) >= (8, 0)
         precision = ("bfloat16" if modern else "float16") if use_gpu else "float32"
-    return Device(details.get("device_name", "GPU") if use_gpu else "CPU", precision, _in_order() and not use_gpu)
+    return Device(
+        details.get("device_name", "GPU") if use_gpu else "CPU", precision, _in_order() and not use_gpu
+    )
 
 
 def _in_order() -> bool:

@@ -1,0 +1,246 @@
+"""From a folder of photos to a checked phone model."""
+
+import platform
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import NamedTuple
+
+import keras
+import numpy as np
+
+import tlkit
+from tlkit import augmentation, classifier, data, device, figures, files, formats
+from tlkit import recipe as recipes
+from tlkit.device import Device
+from tlkit.errors import DataError
+from tlkit.formats import keras_file
+from tlkit.progress import SILENT, Silent
+from tlkit.recipe import Recipe
+from tlkit.report import Exported, Finetuned
+from tlkit.run import folder, gate
+from tlkit.run.exporting import default_target
+from tlkit.run.learning import Lesson, Sides, features, learn
+
+CHOOSERS = 0.15  # of the training photos, to choose between the head alone and the fine-tuned model
+NAMED = 10  # unreadable files in a message
+TRIED = 8  # photos that the converter is tried with
+
+VERSIONS = ("tensorflow", "keras", "numpy", "pillow", "scikit-learn", "ai-edge-litert")
+
+
+class Setting(NamedTuple):
+    """A run's inputs, settled before anything is computed."""
+
+    recipe: Recipe
+    found: data.Folder
+    sides: Sides
+    device: Device
+    notes: tuple[str, ...]
+
+
+def finetune(
+    images: Path, recipe: Recipe, *, output: Path | None = None, progress: Silent = SILENT
+) -> Finetuned:
+    """Fine-tune a backbone on a folder of photos, measure it, export it and check the export."""
+    started = time.perf_counter()
+    images = Path(images)
+    folder.check(images, output)
+    chosen = device.pick(recipe.device, recipe.precision)
+    progress.note(f"Running on {chosen}.")
+    tint = augmentation.strong() if recipe.augment == "strong" else None
+    found = data.scan(images, workers=recipe.workers, progress=progress)
+    if recipe.strict and found.skipped:
+        raise _unreadable(found)
+    sides = split(found, recipe)
+    notes = (*found.notes, _counts(found, sides), *_unrepeatable(recipe, chosen))
+    for note in notes:
+        progress.note(note)
+    setting = Setting(recipe, found, sides, chosen, notes)
+    model = _model(setting)
+    classifier.check_stage(model, recipe.unfreeze_from)
+    lesson = Lesson(model, found.root, sides, recipe, tint, progress)
+
+    with formats.Converter() as converter:
+        trial = _try_exports(converter, lesson, found.classes)
+        views = features(lesson, after_first=trial)
+        run = _begin(setting, output)
+        kept = learn(lesson, views, run / "metrics.jsonl")
+        table = _finish(lesson, run, found.classes)
+        exports = _export(converter, lesson, run, table)
+    report = Finetuned(
+        run=run,
+        backbone=recipe.backbone,
+        classes=found.classes,
+        train_images=len(sides.train),
+        val_images=len(sides.val),
+        skipped=found.skipped,
+        val_top1=figures.top1(table),
+        val_top1_interval=figures.top1_interval(table),
+        majority_top1=figures.majority_top1(table),
+        selected_on_val=False,
+        seconds=time.perf_counter() - started,
+        exports=exports,
+        kept=kept,
+        learned=figures.learned(table),
+        notes=notes,
+    )
+    files.write(run / "result.json", report.json() + "\n")
+    return report
+
+
+def split(found: data.Folder, recipe: Recipe) -> Sides:
+    """Which photos are fitted to, chosen on and reported. Those of a given test split are left alone."""
+    train = tuple(photo for photo in found.photos if photo.split == "train")
+    val = tuple(photo for photo in found.photos if photo.split == "val")
+    if not val:
+        pool = tuple(photo for photo in found.photos if photo.split != "test")
+        train, val = data.split(pool, recipe.val_share, recipe.seed)
+    if not val or not train:
+        raise DataError(
+            f"{found.root} has {len(train)} photos to train on and {len(val)} to validate; both need some.",
+            "Add photos: two of each class at the least.",
+        )
+    if recipe.epochs == 0:
+        return Sides(train, (), val)
+    fit, choose = data.split(train, CHOOSERS, recipe.seed)
+    return Sides(fit, choose, val) if fit and choose else Sides(train, train, val)
+
+
+def _unreadable(found: data.Folder) -> DataError:
+    named = ", ".join(f"{row.path} ({row.reason})" for row in found.skipped[:NAMED])
+    more = f" and {len(found.skipped) - NAMED:,} more" if len(found.skipped) > NAMED else ""
+    total = len(found.photos) + len(found.skipped)
+    return DataError(
+        f"{len(found.skipped):,} of {total:,} files in {found.root} cannot be used: {named}{more}.",
+        "Repair or remove them, or leave --strict away.",
+    )
+
+
+def _counts(found: data.Folder, sides: Sides) -> str:
+    how = (
+        "as given by the folders" if any(photo.split == "val" for photo in found.photos) else "split by seed"
+    )
+    return f"{len(sides.train):,} photos to train on, {len(sides.val):,} to validate, {how}."
+
+
+def _unrepeatable(recipe: Recipe, chosen: Device) -> list[str]:
+    notes = []
+    if recipe.augment == "strong":
+        notes.append("keras-cv draws numbers of its own: two runs with one seed differ.")
+    if not chosen.repeatable:
+        why = (
+            "a GPU adds in no fixed order" if chosen.name != "CPU" else "TensorFlow was started before tlkit"
+        )
+        notes.append(f"Two runs with one seed may differ in the last digits: {why}.")
+    return notes
+
+
+def _model(setting: Setting) -> keras.Model:
+    recipe = setting.recipe
+    return classifier.build(
+        recipe.backbone,
+        setting.found.classes,
+        image_size=recipe.image_size,
+        head=recipe.head,
+        dropout=recipe.dropout,
+        weights=None if recipe.weights == "none" else recipe.weights,
+        policy=setting.device.policy,
+        seed=recipe.seed,
+    )
+
+
+def _exports(recipe: Recipe) -> list[tuple[str, str]]:
+    """Format and quantisation of each file that is wanted."""
+    kinds = {"tflite": recipe.quantize, "savedmodel": "none"}
+    return [(name, kinds[name]) for name in recipe.export if name != "none"]
+
+
+def _try_exports(converter: formats.Converter, lesson: Lesson, classes: Sequence[str]) -> Callable[[], None]:
+    """Convert the untrained network while features are computed; what returns waits for the outcome."""
+    wanted = _exports(lesson.recipe)
+    if not wanted:
+        return lambda: None
+    scratch = tempfile.TemporaryDirectory(prefix="tlkit-")
+    source = Path(scratch.name) / "untrained.keras"
+    lesson.model.save(source)
+    pixels = None
+    if lesson.recipe.quantize == "int8":
+        photos = gate.spread(lesson.sides.train, TRIED)
+        pixels = gate.save_pixels(lesson.root, photos, lesson.size, Path(scratch.name))
+    jobs = [
+        converter.submit(source, None, format=name, quantize=scheme, labels=classes, calibration=pixels)
+        for name, scheme in wanted
+    ]
+
+    def wait() -> None:
+        for job in jobs:
+            job.result()
+        scratch.cleanup()
+
+    return wait
+
+
+def _begin(setting: Setting, output: Path | None) -> Path:
+    """Make the run folder and write down what is known before training."""
+    run = folder.make(output, setting.recipe.backbone)
+    files.write(run / "recipe.toml", recipes.dump(setting.recipe))
+    about = {
+        "backbone": setting.recipe.backbone,
+        "images": str(setting.found.root.resolve()),
+        "seed": setting.recipe.seed,
+        "device": setting.device.name,
+        "precision": setting.device.precision,
+        "repeatable": setting.device.repeatable and setting.recipe.augment != "strong",
+        "tlkit": tlkit.__version__,
+        "python": platform.python_version(),
+        "versions": {name: metadata.version(name) for name in VERSIONS},
+        "notes": setting.notes,
+        "skipped": [row._asdict() for row in setting.found.skipped],
+    }
+    folder.write_json(run / "run.json", about)
+    sides = setting.sides
+    train, val = (
+        [photo._replace(split=name) for photo in side]
+        for name, side in (("train", sides.train), ("val", sides.val))
+    )
+    folder.write_split(run, [*train, *val], setting.found.classes)
+    return run
+
+
+def _finish(lesson: Lesson, run: Path, classes: Sequence[str]) -> figures.Table:
+    """Write the model and what it says of the validation photos."""
+    final = keras_file.as_float32(lesson.model)
+    files.write(run / "labels.txt", "".join(f"{name}\n" for name in classes))
+    with files.whole(run / "model.keras") as draft:
+        final.save(draft)
+    photos = lesson.sides.val
+    paths = [lesson.root / photo.path for photo in photos]
+    probabilities = gate.predict(formats.open(run / "model.keras"), paths, lesson.progress, "validating")
+    labels = [photo.label for photo in photos]
+    table = figures.Table.of([photo.path for photo in photos], classes, labels, probabilities)
+    files.write(run / "predictions.csv", table.csv())
+    return table
+
+
+def _export(
+    converter: formats.Converter, lesson: Lesson, run: Path, table: figures.Table
+) -> tuple[Exported, ...]:
+    judges = gate.Judges(lesson.root, lesson.sides.val, np.asarray(table.probabilities))
+    exported = []
+    for name, scheme in _exports(lesson.recipe):
+        job = gate.Job(
+            source=run / "model.keras",
+            target=default_target(run, lesson.recipe.backbone, name, scheme),
+            labels=table.labels,
+            format=name,
+            quantize=scheme,
+            root=lesson.root,
+            calibration=lesson.sides.train,
+            judges=judges,
+            name=lesson.recipe.backbone,
+        )
+        exported.append(gate.write(converter, job, lesson.progress))
+    return tuple(exported)

@@ -1,0 +1,184 @@
+"""Write a model for another place, run what was written on photos, and refuse it if it got worse."""
+
+import csv
+import hashlib
+import io
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from tlkit import backbones, data, files, formats
+from tlkit.data import Photo
+from tlkit.formats import keras_file
+from tlkit.progress import Silent
+from tlkit.report import Exported
+
+CALIBRATION = 200  # photos; TensorFlow's guide asks for 100–500
+WORST_DROP = 0.01  # of top-1
+FEWEST_LOST = 3  # photos, net: below that one point is chance on a small set
+
+
+class Judges(NamedTuple):
+    """Photos to compare a file with its model on, and what the model said of them."""
+
+    root: Path
+    photos: tuple[Photo, ...]
+    probabilities: np.ndarray  # (photos, classes), float32, by the Keras model
+
+
+class Job(NamedTuple):
+    """One file to write."""
+
+    source: Path  # a .keras file
+    target: Path
+    labels: Sequence[str]
+    format: str
+    quantize: str
+    root: Path | None  # of the photos
+    calibration: Sequence[Photo]  # to take some from, for int8
+    judges: Judges | None  # None: not checked on photos
+    name: str  # of the model
+
+
+def write(converter: formats.Converter, job: Job, progress: Silent) -> Exported:
+    """Convert, run the file on the judges' photos, and give it its name only if it passes the gate."""
+    progress.note(f"Writing {job.target.name}.")
+    with tempfile.TemporaryDirectory(prefix="tlkit-") as scratch:
+        draft = Path(scratch) / job.target.name
+        used = spread(job.calibration, CALIBRATION) if job.quantize == "int8" else ()
+        if job.format == "keras":
+            keras_file.as_float32(keras_file.load(job.source)).save(draft)
+        else:
+            size = formats.open(job.source).image_size
+            pixels = save_pixels(job.root, used, size, Path(scratch)) if used else None
+            converter.submit(
+                job.source,
+                draft,
+                format=job.format,
+                quantize=job.quantize,
+                labels=job.labels,
+                calibration=pixels,
+                name=job.name,
+                licence=licence(job.name),
+            ).result()
+        row = _judge(draft, job, progress)
+        if not row.refused:
+            with files.whole(job.target) as free:
+                shutil.move(draft, free)
+            _labels_beside(job.target, job.labels)
+            if used:
+                _log_calibration(job.target, used, job.labels)
+    return row
+
+
+def _judge(draft: Path, job: Job, progress: Silent) -> Exported:
+    """The figures of a file that does not have its name yet."""
+    facts = {
+        "path": job.target,
+        "format": job.format,
+        "quantize": job.quantize,
+        "bytes": sum(part.stat().st_size for part in _parts(draft)),
+        "sha256": _sha256(draft),
+    }
+    if job.judges is None:
+        nothing = dict.fromkeys(("reference_top1", "top1", "agreement", "max_difference"))
+        note = "Not checked on photos: a bare model brings none. Name a folder of them with --images."
+        return Exported(**facts, **nothing, images=0, notes=(note,))
+    paths = [job.judges.root / photo.path for photo in job.judges.photos]
+    found = predict(formats.open(draft), paths, progress, f"asking {job.target.name}")
+    return Exported(**facts, **compare(job.judges, found, job.labels))
+
+
+def compare(judges: Judges, found: np.ndarray, labels: Sequence[str]) -> dict:
+    """The figures of the gate: what the file says beside what its model said, photo by photo."""
+    truth = np.array([photo.label for photo in judges.photos])
+    before, after = judges.probabilities.argmax(1), found.argmax(1)
+    lost = int((before == truth).sum() - (after == truth).sum())
+    top = np.sort(judges.probabilities, axis=1)
+    differing = tuple(
+        {
+            "path": judges.photos[index].path,
+            "model": labels[before[index]],
+            "file": labels[after[index]],
+            "gap": float(top[index, -1] - top[index, -2]),
+        }
+        for index in np.flatnonzero(before != after)
+    )
+    return {
+        "images": len(truth),
+        "reference_top1": float((before == truth).mean()),
+        "top1": float((after == truth).mean()),
+        "agreement": float((before == after).mean()),
+        "max_difference": float(abs(judges.probabilities - found).max()),
+        "refused": lost >= FEWEST_LOST and lost / len(truth) > WORST_DROP,
+        "differing": differing,
+    }
+
+
+def predict(opened: formats.Opened, paths: Sequence[Path], progress: Silent, title: str) -> np.ndarray:
+    """Probabilities (photos, classes) for image files, each seen as the phone sees it."""
+    rows = []
+    with progress.task(title, len(paths)) as task:
+        for pixels in data.batches(paths, opened.image_size, 32):
+            rows.append(opened.predict(pixels))
+            task.tick(len(pixels))
+    return np.concatenate(rows) if rows else np.zeros((0, opened.classes), np.float32)
+
+
+def spread(photos: Sequence[Photo], most: int) -> tuple[Photo, ...]:
+    """At most that many photos, taken in turn from each class."""
+    turns: dict[int, int] = {}
+    order = []
+    for photo in sorted(photos, key=lambda photo: photo.sha256):  # any fixed order that is no order of names
+        turns[photo.label] = turns.get(photo.label, -1) + 1
+        order.append((turns[photo.label], photo.label, photo))
+    distinct = {photo.sha256: photo for _, _, photo in sorted(order, key=lambda row: row[:2])}
+    return tuple(distinct.values())[:most]
+
+
+def licence(backbone: str) -> str:
+    """Under which the weights stand that a backbone began with, as far as tlkit knows."""
+    if backbone not in backbones.INDEX:
+        return ""
+    weights = backbones.variant(backbone).weights
+    return weights[0].licence if weights else ""
+
+
+def save_pixels(root: Path, photos: Sequence[Photo], size: int, scratch: Path) -> Path:
+    """What the phone would see of the photos, as a .npy file that the converter reads."""
+    path = scratch / "calibration.npy"
+    np.save(path, np.concatenate([*data.batches([root / photo.path for photo in photos], size, 32)]))
+    return path
+
+
+def _log_calibration(target: Path, photos: Sequence[Photo], labels: Sequence[str]) -> None:
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(("path", "label", "sha256"))
+    rows.writerows((photo.path, labels[photo.label], photo.sha256) for photo in photos)
+    files.write(target.with_suffix(".calibration.csv"), text.getvalue())
+
+
+def _labels_beside(target: Path, labels: Sequence[str]) -> None:
+    """labels.txt in the file's folder; under the file's own name if one of another model is there."""
+    content = "".join(f"{label}\n" for label in labels)
+    beside = target.with_name("labels.txt")
+    if beside.exists() and beside.read_text(encoding="utf-8") != content:
+        beside = target.with_suffix(".labels.txt")
+    files.write(beside, content)
+
+
+def _parts(path: Path) -> list[Path]:
+    return sorted(part for part in path.rglob("*") if part.is_file()) if path.is_dir() else [path]
+
+
+def _sha256(path: Path) -> str:
+    """Of a file; of a folder, over the names and hashes of its files in order."""
+    if path.is_file():
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    lines = (f"{part.relative_to(path).as_posix()} {_sha256(part)}\n" for part in _parts(path))
+    return hashlib.sha256("".join(lines).encode()).hexdigest()

@@ -59,15 +59,16 @@ class Table:
         """path, true, predicted, then a probability a class, with as many digits as float32 has.
 
         >>> print(Table.of(["a.jpg"], ["cat", "dog"], [1], [[0.25, 0.75]]).csv(), end="")
-        path,true,predicted,p:cat,p:dog
-        a.jpg,dog,dog,0.25,0.75
+        "path","true","predicted","p:cat","p:dog"
+        "a.jpg","dog","dog",0.25,0.75
         """
         text = io.StringIO()
-        rows = csv.writer(text, lineterminator="\n")
+        # All texts in quotes: csv leaves a name with a carriage return bare, and cannot read it back.
+        rows = csv.writer(text, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
         rows.writerow(("path", "true", "predicted", *(f"p:{label}" for label in self.labels)))
         columns = (self.paths, self.true, self.predicted, self.probabilities)
         for path, true, predicted, row in zip(*columns, strict=True):
-            rows.writerow((path, self.labels[true], self.labels[predicted], *map(str, row)))
+            rows.writerow((path, self.labels[true], self.labels[predicted], *row))
         return text.getvalue()
 
     @classmethod

@@ -1,0 +1,247 @@
+"""Settings: merged once, checked at once, written down and read back."""
+
+import dataclasses
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tlkit import recipe
+from tlkit.backbones import INDEX
+from tlkit.cli import cli
+from tlkit.errors import OutputError, RecipeError, UnknownBackbone, UsageError
+from tlkit.recipe import KNOBS, TYPES, Recipe
+
+
+def values(name):
+    """Any value that a field allows."""
+    limits, kind = KNOBS[name].metadata, TYPES[name]
+    if name == "backbone":
+        return st.sampled_from(sorted(INDEX))
+    if name == "weights":
+        return st.sampled_from(["imagenet", "none"])
+    if name == "unfreeze_from":
+        return st.sampled_from(["none", "all", "stem", *(f"stage{number}" for number in range(1, 10))])
+    if name == "export":
+        several = st.lists(st.sampled_from(["tflite", "savedmodel"]), min_size=1, unique=True)
+        return st.one_of(several.map(tuple), st.just(("none",)))
+    if "choices" in limits:
+        return st.sampled_from(limits["choices"])
+    if kind is bool:
+        return st.booleans()
+    if kind is float:
+        low, high = limits.get("lower", limits.get("above")), limits.get("upper", limits.get("below"))
+        return st.floats(low, high, exclude_min="above" in limits, exclude_max="below" in limits)
+    whole = st.integers(limits["lower"], limits["upper"])
+    return st.one_of(st.none(), whole) if kind == int | None else whole
+
+
+@given(st.fixed_dictionaries({name: values(name) for name in KNOBS}))
+def test_a_recipe_survives_toml(settings):
+    first = recipe.load(**settings)
+    read = tomllib.loads(recipe.dump(first))
+    assert recipe.load(**read) == first
+    assert {name: value for name, value in settings.items() if value is not None} == {
+        name: tuple(value) if isinstance(value, list) else value for name, value in read.items()
+    }
+
+
+def test_a_dump_is_a_recipe_file(tmp_path):
+    first = recipe.load(epochs=7, strict=True, export=("savedmodel", "tflite"), image_size=96)
+    path = tmp_path / "recipe.toml"
+    path.write_text(recipe.dump(first), encoding="utf-8")
+    assert recipe.load(path) == recipe.load(str(path)) == first
+
+
+def test_the_defaults_are_allowed():
+    assert recipe.load(**dataclasses.asdict(Recipe())) == recipe.load() == Recipe()
+
+
+def test_a_flag_beats_the_file_and_the_file_the_default(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text('epochs = 3\nhead = "mlp"\n')
+    loaded = recipe.load(path, epochs=9, head=None)
+    assert (loaded.epochs, loaded.head, loaded.batch_size) == (9, "mlp", Recipe().batch_size)
+
+
+def test_false_and_zero_are_given(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text("strict = true\nepochs = 3\n")
+    loaded = recipe.load(path, strict=False, epochs=0)
+    assert (loaded.strict, loaded.epochs) == (False, 0)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"learning_rte": 1}, "No setting is called 'learning_rte'. Did you mean 'learning_rate'?"),
+        ({"zzz": 1}, "No setting is called 'zzz'. 'tlkit finetune --help' lists them."),
+        ({"epochs": True}, "epochs is True; it has to be a whole number."),
+        ({"epochs": 2.0}, "epochs is 2.0; it has to be a whole number."),
+        ({"epochs": "2"}, "epochs is '2'; it has to be a whole number."),
+        ({"epochs": -1}, "epochs is -1; it has to be at least 0 and at most 10000."),
+        ({"image_size": 4}, "image_size is 4; it has to be at least 8 and at most 2048."),
+        ({"dropout": 1}, "dropout is 1.0; it has to be at least 0 and below 1."),
+        ({"dropout": float("nan")}, "dropout is nan; it has to be at least 0 and below 1."),
+        ({"learning_rate": 0}, "learning_rate is 0.0; it has to be above 0 and at most 10."),
+        ({"learning_rate": float("inf")}, "learning_rate is inf; it has to be above 0 and at most 10."),
+        ({"learning_rate": False}, "learning_rate is False; it has to be a number."),
+        ({"val_share": 1.0}, "val_share is 1.0; it has to be above 0 and below 1."),
+        ({"strict": 1}, "strict is 1; it has to be true or false."),
+        ({"head": 1}, "head is 1; it has to be a text."),
+        (
+            {"optimizer": "adamax"},
+            "optimizer is 'adamax'; it has to be adamw, adam or sgd. Did you mean 'adam'?",
+        ),
+        ({"export": 3}, "export is 3; it has to be a list of texts."),
+        ({"export": ["onnx"]}, "export is 'onnx'; it has to be tflite, savedmodel or none."),
+        (
+            {"export": ["none", "tflite"]},
+            "export is ['none', 'tflite']; none stands alone, and is written out.",
+        ),
+        ({"export": []}, "export is []; none stands alone, and is written out."),
+        (
+            {"unfreeze_from": "stage10"},
+            "unfreeze_from is 'stage10'; it has to be none, all, stem, or stage1 to stage9.",
+        ),
+        ({"seed": 2**31}, "seed is 2147483648; it has to be at least 0 and at most 2147483647."),
+    ],
+)
+def test_a_wrong_setting_is_refused(settings, message):
+    with pytest.raises(RecipeError) as caught:
+        recipe.load(**settings)
+    assert str(caught.value).startswith(message)
+    assert caught.value.exit_code == 2
+
+
+def test_a_backbone_that_does_not_exist_is_named_with_the_nearest():
+    with pytest.raises(UnknownBackbone, match="'efficientnet_lite_0'. Did you mean 'efficientnet_lite0'?"):
+        recipe.load(backbone="efficientnet_lite_0")
+
+
+def test_weights_are_names_or_a_file_that_is_there(tmp_path):
+    path = tmp_path / "weights.pth"
+    with pytest.raises(UsageError, match="weights is '.*weights.pth', and there is no such file"):
+        recipe.load(weights=path)
+    path.write_bytes(b"x")
+    assert recipe.load(weights=path).weights == str(path)
+
+
+def test_all_findings_are_told_at_once(tmp_path):
+    path = tmp_path / "flowers.toml"
+    path.write_text('learning_rte = 0.1\nbackbone = "efficientnet_lite"\nepochs = true\n')
+    with pytest.raises(RecipeError) as caught:
+        recipe.load(path, dropout=2.0)
+    text = str(caught.value)
+    assert text.startswith("4 settings are wrong. ")
+    assert f"{path}: no setting is called 'learning_rte'. Did you mean 'learning_rate'?" in text
+    assert f"{path}: No backbone is called 'efficientnet_lite'." in text
+    assert f"{path}: epochs is True" in text
+    assert "dropout is 2.0" in text
+    assert "\n" not in text
+
+
+def test_the_first_ten_findings_are_told_in_full():
+    with pytest.raises(RecipeError, match="12 settings are wrong.* 'wrong9'.* And 2 more") as caught:
+        recipe.load(**{f"wrong{number}": 1 for number in range(12)})
+    assert "wrong10" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"epochs = \nseed = 1", r"mine.toml is not valid TOML: .*line 1"),
+        (b"head = mlp", r"mine.toml is not valid TOML: .*Texts stand in quotes"),
+        (b"\xff\xfe", r"The recipe .*mine.toml cannot be read: .*UTF-8"),
+        (b"[optimizer]\nname = 'sgd'\n", r"mine.toml: optimizer is \{'name': 'sgd'\}; it has to be a text"),
+        (b"[training]\nepochs = 1\n", r"mine.toml: no setting is called 'training'"),
+    ],
+)
+def test_a_broken_file_is_named(tmp_path, content, message):
+    path = tmp_path / "mine.toml"
+    path.write_bytes(content)
+    with pytest.raises(RecipeError, match=message):
+        recipe.load(path)
+
+
+def test_a_recipe_that_is_not_there_is_named_with_the_nearest(tmp_path):
+    with pytest.raises(RecipeError, match="There is no recipe 'hed-only'. Did you mean 'head-only'?"):
+        recipe.load("hed-only")
+    with pytest.raises(RecipeError, match="There is no recipe '.*/no.toml'. 'tlkit recipes ls' lists"):
+        recipe.load(tmp_path / "no.toml")
+    with pytest.raises(RecipeError, match="There is no recipe"):
+        recipe.load(tmp_path)
+
+
+def test_lists_and_single_names_and_repeats_of_exports():
+    assert recipe.load(export="savedmodel").export == ("savedmodel",)
+    assert recipe.load(export=["tflite", "savedmodel", "tflite"]).export == ("tflite", "savedmodel")
+
+
+def test_every_field_says_what_it_is_and_what_it_allows():
+    assert len(KNOBS) >= 19
+    for name, field in KNOBS.items():
+        limits = field.metadata
+        assert re.fullmatch(r"[A-Z0-9].*\.", limits["help"]), name
+        if TYPES[name] in (int, float, int | None):
+            assert {"lower", "above"} & limits.keys() and {"upper", "below"} & limits.keys(), name
+        elif TYPES[name] is not bool:
+            assert {"choices", "pattern"} & limits.keys() or name in ("backbone", "weights"), name
+
+
+def test_a_mistake_is_found_before_keras_loads():
+    code = (
+        "import sys, tlkit\n"
+        "try: tlkit.finetune('nowhere', epoch=3)\n"
+        "except tlkit.TlkitError as error: print(error)\n"
+        "sys.exit(bool({'keras', 'tensorflow', 'numpy'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "No setting is called 'epoch'. Did you mean 'epochs'?\n")
+
+
+def test_copy_writes_nothing_over(tmp_path):
+    copied = recipe.copy("int8", tmp_path)
+    assert copied == tmp_path / "int8.toml"
+    assert recipe.load(copied) == recipe.load("int8")
+    with pytest.raises(UsageError, match="int8.toml is already there"):
+        recipe.copy("int8", tmp_path)
+    with pytest.raises(OutputError, match="cannot be written: No such file or directory"):
+        recipe.copy("int8", tmp_path / "nowhere" / "int8.toml")
+
+
+# The recipes that ship
+
+
+def test_recipes_ship():
+    assert {"head-only", "int8", "strong"} <= set(recipe.shipped())
+
+
+@pytest.mark.parametrize("name", recipe.shipped())
+def test_a_shipped_recipe_holds_differences_only(name):
+    settings = recipe.parse(name)
+    assert settings
+    for knob, value in settings.items():
+        assert value != getattr(Recipe(), knob), f"{knob} is the default: delete it"
+    assert recipe.load(name) == dataclasses.replace(Recipe(), **settings)
+
+
+@pytest.mark.parametrize("name", recipe.shipped())
+def test_a_shipped_recipe_tells_command_measurement_machine_and_data(name, tmp_path):
+    text = recipe.text(name)
+    assert "MEASURE" not in text, "measure it, and write the numbers into its header"
+    summary, rule, command, measured, on, data = text.splitlines()[:6]
+    assert re.fullmatch(r"# .+\.", summary) and rule == "#"
+    assert re.match(r"# measured: .*top-1 0\.\d{3}.* over \d+ seeds.*\d+ s a run", measured)
+    assert re.match(r"# on:       tlkit \S+, Keras \S+, .*\d{4}-\d\d-\d\d", on)
+    assert re.match(r"# data:     [\d,]+ .*sha256", data)
+    words = shlex.split(command.removeprefix("# command:  "))
+    assert words[:2] == ["tlkit", "finetune"]
+    # The photos need not be here: a folder that is takes their place.
+    parsed = cli.commands["finetune"].make_context("finetune", [*words[2:-1], str(tmp_path)]).params
+    assert parsed["name"] == name

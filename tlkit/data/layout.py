@@ -65,8 +65,12 @@ def survey(images: Path) -> Layout:
     if splits:
         others = [name for name in (*top.folders, *top.files) if name not in splits]
         shelves.insert(0, Layout("splits", (), top.skipped, _aside("the split folders", images, others)))
-    folders, skipped, notes = (tuple(row for shelf in shelves for row in shelf[part]) for part in (1, 2, 3))
-    return Layout("splits" if splits else "classes", folders, skipped, notes)
+    return Layout(
+        "splits" if splits else "classes",
+        tuple(folder for shelf in shelves for folder in shelf.folders),
+        tuple(row for shelf in shelves for row in shelf.skipped),
+        tuple(note for shelf in shelves for note in shelf.notes),
+    )
 
 
 def nfc(name: str) -> str:
@@ -82,7 +86,9 @@ def named(names: Iterable[str], most: int = 10) -> str:
 
 
 def _listing(folder: Path, images: Path) -> Listing:
-    folders, files, skipped = [], [], []
+    folders: list[str] = []
+    files: list[str] = []
+    skipped: list[Skipped] = []
     with os.scandir(folder) as entries:
         for entry in entries:
             if entry.name.startswith(".") or entry.name.casefold() in LITTER:

@@ -16,6 +16,7 @@ Grey values without an agreed range (floating point, 32 bit) are refused.
 import functools
 import io
 import os
+import re
 import stat
 import threading
 from contextlib import nullcontext
@@ -39,6 +40,7 @@ SUFFIXES = {
     "JPEG2000": (".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx"),
     "AVIF": (".avif", ".avifs"),
 }
+START = re.compile(rb"\xff\xd8\xff|\x89PNG|GIF8|RIFF....WEBP|II\*\0|MM\0\*", re.DOTALL)
 LARGEST_FILE = 2**28  # bytes; a film among the photos should not fill the memory
 LARGE = 2**25  # pixels; above it, up to Pillow's own limit, threads decode one picture at a time
 _one_at_a_time = threading.Lock()
@@ -99,14 +101,14 @@ def decode(content: bytes, path: str | Path) -> tuple[np.ndarray, str]:
         raise Unreadable(path, "empty")
     try:
         with Image.open(io.BytesIO(content), formats=tuple(SUFFIXES)) as image:
-            form = "JPEG" if image.format == "MPO" else image.format
+            form = "JPEG" if image.format == "MPO" else str(image.format)
             with _one_at_a_time if image.width * image.height > LARGE else nullcontext():
                 image.load()
                 return np.asarray(_rgb(_upright(image))), form
     except UnidentifiedImageError as error:
-        raise Unreadable(path, "not a picture") from error
+        raise Unreadable(path, "damaged at its start" if START.match(content) else "not a picture") from error
     except Image.DecompressionBombError as error:
-        raise Unreadable(path, f"more than {2 * Image.MAX_IMAGE_PIXELS:,} pixels") from error
+        raise Unreadable(path, f"more than {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels") from error
     except MemoryError as error:
         raise Unreadable(path, "too large for the memory") from error
     # Pillow's decoders raise whatever a damaged file leads them to: OSError, SyntaxError, struct.error, …
@@ -116,7 +118,7 @@ def decode(content: bytes, path: str | Path) -> tuple[np.ndarray, str]:
 
 
 def _upright(image: Image.Image) -> Image.Image:
-    turn = TURNS.get(image.getexif().get(ExifTags.Base.Orientation))
+    turn = TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
     return image if turn is None else image.transpose(turn)
 
 

@@ -2,7 +2,7 @@
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import TypeVar
@@ -13,7 +13,7 @@ Result = TypeVar("Result")
 
 def ahead(
     work: Callable[[Item], Result], items: Iterable[Item], *, workers: int, depth: int
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """`work` of each item, in the order of `items`, with at most `depth` under way or waiting.
 
     `workers` 0 means one a core. The threads end when the last result is taken, when `work` raises

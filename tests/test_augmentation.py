@@ -1,0 +1,156 @@
+"""Training views: random, and yet a pure function of seed, epoch and photo."""
+
+import hashlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tlkit.augmentation import RESIZING, view
+from tlkit.data import stretch
+
+NUMBERS = st.integers(0, 2**40)
+PLAIN = {
+    "area": (1.0, 1.0),
+    "ratio": 1.0,
+    "flip": False,
+    "brightness": 0.0,
+    "contrast": 0.0,
+    "saturation": 0.0,
+    "resizing": ("phone",),
+}
+DOWN, ACROSS = np.mgrid[0:60, 0:90]
+PHOTO = np.stack([DOWN * 4, ACROSS * 2, 255 - DOWN - ACROSS], axis=-1).astype(np.uint8)
+
+
+def views(count: int = 60, size: int = 32, **ingredients) -> np.ndarray:
+    return np.stack(
+        [view(PHOTO, size, seed=1, epoch=0, index=index, **ingredients) for index in range(count)]
+    )
+
+
+@settings(deadline=None)
+@given(st.integers(1, 80), st.integers(1, 80), st.integers(1, 64), NUMBERS, NUMBERS, NUMBERS)
+def test_a_view_is_a_pure_function(height, width, size, seed, epoch, index):
+    pixels = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    before = pixels.copy()
+    first, second = (view(pixels, size, seed=seed, epoch=epoch, index=index) for _ in range(2))
+    assert first.shape == (size, size, 3)
+    assert first.dtype == np.uint8
+    np.testing.assert_array_equal(first, second)
+    np.testing.assert_array_equal(pixels, before)
+
+
+def test_nobody_else_draws_from_these_numbers():
+    np.random.seed(3)  # noqa: NPY002
+    first = views(5)
+    np.random.seed(4)  # noqa: NPY002
+    np.testing.assert_array_equal(views(5), first)
+
+
+@pytest.mark.parametrize("changed", [{"seed": 1}, {"epoch": 1}, {"index": 1}])
+def test_seed_epoch_and_photo_each_matter(changed):
+    where = {"seed": 0, "epoch": 0, "index": 0}
+    assert (view(PHOTO, 32, **where) != view(PHOTO, 32, **{**where, **changed})).any()
+
+
+def test_without_ingredients_a_view_is_what_the_phone_sees():
+    assert (views(**PLAIN) == stretch(PHOTO, 32)).all()
+
+
+@pytest.mark.parametrize(
+    "ingredient",
+    [
+        {"area": (0.3, 1.0)},
+        {"ratio": 2.0, "area": (0.5, 0.5)},
+        {"flip": True},
+        {"brightness": 0.3},
+        {"contrast": 0.3},
+        {"saturation": 0.3},
+        {"resizing": ("bilinear",)},
+        {"resizing": ("bicubic",)},
+        {"resizing": ("box",)},
+        {"resizing": ("nearest",)},
+    ],
+    ids=str,
+)
+def test_each_ingredient_takes_effect(ingredient):
+    assert (views(**{**PLAIN, **ingredient}) != stretch(PHOTO, 32)).any()
+
+
+def test_half_of_the_views_are_mirrored():
+    found = views(400, 8, **{**PLAIN, "flip": True})
+    straight = (found == stretch(PHOTO, 8)).all((1, 2, 3))
+    mirrored = (found == stretch(PHOTO, 8)[:, ::-1]).all((1, 2, 3))
+    assert (straight ^ mirrored).all()
+    assert 160 < straight.sum() < 240  # 200, four standard deviations of 10
+
+
+@settings(deadline=None)
+@given(NUMBERS, st.floats(0.05, 1), st.floats(0, 1), st.floats(1, 3))
+def test_the_cut_has_the_area_and_ratio_asked_for(index, least, more, ratio):
+    most = least + (1 - least) * more
+    # A picture that tells where its pixels come from; nearest and 200 pixels keep the borders exact.
+    where = np.zeros((200, 200, 3), np.uint8)
+    where[..., 0], where[..., 1] = np.arange(200)[:, None], np.arange(200)
+    asked = {**PLAIN, "area": (least, most), "ratio": ratio, "resizing": ("nearest",)}
+    found = view(where, 200, seed=0, epoch=0, index=index, **asked).astype(int)
+    high, wide = (np.ptp(found[..., axis]) + 1 for axis in (0, 1))
+    assert wide * high <= most * 200**2 + 401  # each side is rounded to a pixel
+    if max(wide, high) < 200:  # otherwise cut off at the picture's border
+        assert wide * high >= least * 200**2 - 401
+    assert max(wide / high, high / wide) <= ratio * 1.06
+
+
+def test_colours_move_as_far_as_asked_and_no_further():
+    grey = np.full((8, 8, 3), 100, np.uint8)
+    asked = {**PLAIN, "brightness": 0.2}
+    found = {int(view(grey, 4, seed=0, epoch=0, index=index, **asked)[0, 0, 0]) for index in range(300)}
+    assert min(found) in (80, 81)
+    assert max(found) in (119, 120)
+    for still in ("contrast", "saturation"):  # there is nothing to stretch in a plain grey
+        assert (view(grey, 4, seed=0, epoch=0, index=5, **{**PLAIN, still: 0.9}) == 100).all()
+
+
+def test_contrast_keeps_the_mean_and_saturation_the_grey():
+    weights = np.array([0.299, 0.587, 0.114])
+    mild = (PHOTO // 3 + 80).astype(np.uint8)  # so that nothing is clipped
+    for ingredient in ("contrast", "saturation"):
+        for index in range(20):
+            found = view(mild, 32, seed=0, epoch=0, index=index, **{**PLAIN, ingredient: 0.4})
+            greys = found @ weights, stretch(mild, 32) @ weights
+            assert abs(greys[0].mean() - greys[1].mean()) < 0.6  # rounding to whole values
+            if ingredient == "saturation":
+                assert abs(greys[0] - greys[1]).max() <= 1
+
+
+def test_all_ways_of_resizing_are_drawn():
+    ways = {way: views(1, **{**PLAIN, "resizing": (way,)})[0].tobytes() for way in RESIZING}
+    assert len(set(ways.values())) == len(ways) == 5
+    drawn = {found.tobytes() for found in views(200, **{**PLAIN, "resizing": RESIZING})}
+    assert drawn == set(ways.values())
+
+
+def test_an_ingredient_leaves_the_other_draws_alone():
+    still = {**PLAIN, "resizing": ("nearest",)}
+    cut = views(20, **{**still, "area": (0.3, 0.9), "ratio": 1.5})
+    tinted = views(20, **{**still, "area": (0.3, 0.9), "ratio": 1.5, "flip": True})
+    for plain, flipped in zip(cut, tinted, strict=True):
+        assert (flipped == plain).all() or (flipped == plain[:, ::-1]).all()
+
+
+def test_a_view_is_the_same_on_every_machine():
+    everything = {"area": (0.3, 1.0), "ratio": 1.4, "brightness": 0.3, "contrast": 0.3, "saturation": 0.3}
+    pixels = hashlib.sha256()
+    for index in range(60):
+        pixels.update(view(PHOTO, 64, seed=5, epoch=2, index=index, resizing=RESIZING, **everything))
+    # Written down on Linux, x86-64, with NumPy 2.4 and Pillow 13.0.
+    assert pixels.hexdigest()[:16] == "e673fb01004beb34"
+
+
+def test_a_view_needs_no_tensorflow():
+    code = "import sys, tlkit.augmentation; sys.exit(bool({'tensorflow', 'keras'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0

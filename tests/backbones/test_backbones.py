@@ -204,7 +204,8 @@ def reloaded(tmp_path_factory):
         for path in pathlib.Path(sys.argv[1]).glob("*.keras"):
             model = keras.saving.load_model(path)
             stages = [model.get_layer(f"stage{number}").output for number in range(1, 6)]
-            *maps, output = keras.Model(model.input, [*stages, model.output])(numpy.load(path.with_suffix(".npy")))
+            pixels = numpy.load(path.with_suffix(".npy"))
+            *maps, output = keras.Model(model.input, [*stages, model.output])(pixels)
             found[path.stem] = {"output": output.numpy().tolist(), "sizes": [tap.shape[1] for tap in maps]}
         assert not [name for name in sys.modules if name.startswith("tlkit.")]
         print(json.dumps(found))

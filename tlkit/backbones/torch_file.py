@@ -237,6 +237,8 @@ class Machine:
             return {}
         if name.text != TENSOR or len(arguments) != 6:
             raise Refused("it calls something that does not build a tensor")
+        if _of(dict, arguments[5]):
+            raise Refused("it puts hooks on a tensor")
         storage, offset = _of(Storage, arguments[0]), _of(int, arguments[1])
         shape, strides = (tuple(_of(int, n) for n in _of(tuple, part)) for part in arguments[2:4])
         if len(shape) != len(strides) or len(shape) > 8 or min(shape, default=1) < 1:
@@ -252,7 +254,7 @@ class Machine:
 
 def _of(kind: type[T], value: object) -> T:
     if type(value) is not kind:
-        raise Refused(f"it has a {type(value).__name__} where a {kind.__name__} belongs")
+        raise Refused(f"it has type {type(value).__name__} where type {kind.__name__} belongs")
     return value
 
 

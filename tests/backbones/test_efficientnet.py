@@ -1,0 +1,113 @@
+"""EfficientNet-Lite against timm (golden files) and against photographs."""
+
+import keras
+import numpy as np
+import pytest
+from conftest import ROOT
+from make_golden import BATCH, FILES, SIZES, STEP, TAPS, picture, sample
+from PIL import Image
+
+from tlkit.backbones import build, efficientnet, variant
+
+PHOTOS = ROOT.parent / "shared" / "data" / "hymenoptera"
+ANT, BEE = 310, 309  # in ImageNet's order
+
+
+def test_blocks_are_those_of_table_1():
+    blocks = efficientnet.plan(variant("efficientnet_lite0"))
+    widths = [16, 24, 24, 40, 40, 80, 80, 80, 112, 112, 112, 192, 192, 192, 192, 320]
+    assert [block.channels for block in blocks] == widths
+    assert [block.kernel for block in blocks] == [3, 3, 3, 5, 5, 3, 3, 3, 5, 5, 5, 5, 5, 5, 5, 3]
+    assert [block.stage for block in blocks] == [1, 2, 2, 3, 3, 4, 4, 4, 4, 4, 4, 5, 5, 5, 5, 5]
+    assert len(efficientnet.plan(variant("efficientnet_lite1"))) == 21
+
+
+@pytest.mark.parametrize(
+    ("channels", "expected"),
+    [(16, 16), (17.6, 16), (26.4, 24), (44, 48), (88, 88), (123.2, 120), (1.6, 8), (11.2, 16)],
+)
+def test_channels_are_rounded_to_eights(channels, expected):
+    assert efficientnet.rounded(channels) == expected
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_agrees_with_timm(name, golden):
+    theirs = golden(name)
+    ours = build(name, classifier_activation=None, input_shape=(None, None, 3))
+    taps = ["top_logits" if tap == "logits" else tap for tap in TAPS]
+    tapped = keras.Model(ours.input, [ours.get_layer(tap).output for tap in taps])
+    for size in SIZES[name]:
+        for tap, value in zip(TAPS, tapped(picture(size)[None]), strict=True):
+            expected = theirs[f"{size}/{tap}"]
+            assert expected.std() > 0.1  # a dead output would agree with anything
+            # Measured: 3e-6 at most over all taps, sizes and variants.
+            assert abs(sample(value.numpy()) - expected).max() <= 1e-4 * abs(expected).max(), (size, tap)
+
+
+def test_fixed_and_free_sizes_pad_alike(golden):
+    """Keras may pad by the static size or by the running one."""
+    theirs = golden("efficientnet_lite0")
+    for size in SIZES["efficientnet_lite0"]:
+        ours = build("efficientnet_lite0", classifier_activation=None, input_shape=(size, size, 3))
+        found, expected = sample(ours(picture(size)[None]).numpy()), theirs[f"{size}/logits"]
+        assert abs(found - expected).max() <= 1e-4 * abs(expected).max()
+
+
+def norms(model):
+    return [
+        model.get_layer(name) for name in efficientnet.names(variant(model.name)) if name.endswith("_norm")
+    ]
+
+
+def statistics(model):
+    return [(layer.moving_mean.numpy(), layer.moving_variance.numpy()) for layer in norms(model)]
+
+
+def test_a_training_step_moves_the_statistics_as_in_timm(golden):
+    theirs = golden("efficientnet_lite0")
+    model = build("efficientnet_lite0", dropout=0.0, input_shape=(STEP, STEP, 3))
+    before = statistics(model)
+    model(np.stack([picture(STEP, number) for number in range(BATCH)]), training=True)
+    after = statistics(model)
+    seen = [BATCH * np.prod(layer.output.shape[1:3]) for layer in norms(model)]
+    means = [new[0] - old[0] for old, new in zip(before, after, strict=True)]
+    # Keras takes the variance of the batch as it is, torch n/(n−1) of it.
+    variances = [
+        (new[1] - 0.99 * old[1]) * n / (n - 1) - 0.01 * old[1]
+        for old, new, n in zip(before, after, seen, strict=True)
+    ]
+    for part, moved in (("running_mean", means), ("running_var", variances)):
+        expected = theirs[f"step/{part}"]
+        # Measured 5e-5: a hundredth of a statistic is left of float32's seven digits.
+        assert abs(sample(np.concatenate(moved)) - expected).max() <= 1e-3 * abs(expected).max()
+        assert abs(expected).max() > 0.01
+
+
+def test_inference_leaves_the_statistics_alone():
+    model = build("efficientnet_test", seed=0)
+    before = statistics(model)
+    model(picture(64)[None], training=False)
+    for old, new in zip(before, statistics(model), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+@pytest.mark.skipif(not PHOTOS.is_dir(), reason="needs ../shared/data/hymenoptera beside the checkout")
+def test_photographs_of_ants_and_bees_are_recognised():
+    """As ImageNet's own classes, out of 1000, with the entry's crop and interpolation."""
+    row = variant("efficientnet_lite0")
+    model = build("efficientnet_lite0")
+    for folder, expected in (("ants", ANT), ("bees", BEE)):
+        paths = sorted((PHOTOS / "val" / folder).iterdir())[:40]
+        photos = np.stack([cropped(path, row.image_size, row.weights[0].crop) for path in paths])
+        answers = model.predict(photos, verbose=0).argmax(axis=1)
+        # Measured 0.9 and 0.9; a swapped channel, a wrong pixel range or a shuffled top falls far below.
+        assert (answers == expected).mean() > 0.75, folder
+
+
+def cropped(path, size, share):
+    with Image.open(path) as photo:
+        photo = photo.convert("RGB")
+    side = round(min(photo.size) * share)
+    left, top = (photo.width - side) // 2, (photo.height - side) // 2
+    box = (left, top, left + side, top + side)
+    return np.asarray(photo.resize((size, size), Image.Resampling.BICUBIC, box))

@@ -4,43 +4,47 @@
 whoever calls.
 """
 
-import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import flatbuffers
 from flatbuffers import number_types
-from flatbuffers.table import Table
 
+# Kinds of numbers.
 BYTE = number_types.Uint8Flags
+SHORT = number_types.Uint16Flags
 INT = number_types.Uint32Flags
-Value = int | tuple[type, int]  # an offset of the builder's, or a number with its type
+SIGNED = number_types.Int32Flags
+FLOAT = number_types.Float32Flags
+Value = int | tuple[type, int]  # an offset of the builder's, or a number with its kind
 
 
 class Node:
-    """A table in a buffer. A position outside of the buffer raises `ValueError`."""
+    """A table in a buffer. Whatever leads out of the buffer raises `ValueError`."""
 
     def __init__(self, content: bytes, position: int):
         self.content = content
         self.position = position
-        self._table = Table(content, position)
 
     def slot(self, field: int) -> int | None:
         """Where the value of a field lies, None if the table has none."""
-        try:
-            offset = self._table.Offset(4 + 2 * field)
-        except (struct.error, TypeError) as error:
-            raise ValueError(f"no table at byte {self.position}") from error
+        layout, size = self._layout()
+        entry = 4 + 2 * field
+        offset = self._read(SHORT, layout + entry) if entry < size else 0
         return self.position + offset if offset else None
 
-    def number(self, field: int, kind: type, default: Any = 0) -> Any:
+    def fields(self) -> list[int]:
+        """The numbers of the fields that have a value."""
+        return [field for field in range((self._layout()[1] - 4) // 2) if self.slot(field) is not None]
+
+    def number(self, field: int, kind: Any, default: Any = 0) -> Any:
         slot = self.slot(field)
-        return default if slot is None else self._table.Get(kind, slot)
+        return default if slot is None else self._read(kind, slot)
 
     def target(self, field: int) -> int | None:
         """Where the table, vector or text lies that a field points to."""
         slot = self.slot(field)
-        return None if slot is None else self._follow(slot)
+        return None if slot is None else slot + self._read(INT, slot)
 
     def child(self, field: int) -> "Node | None":
         target = self.target(field)
@@ -48,10 +52,10 @@ class Node:
 
     def children(self, field: int) -> "list[Node]":
         """The tables of a vector of tables."""
-        return [Node(self.content, self._follow(place)) for place in self._items(field, 4)]
+        return [Node(self.content, place + self._read(INT, place)) for place in self._items(field, 4)]
 
-    def numbers(self, field: int, kind: type) -> list[Any]:
-        return [self._table.Get(kind, place) for place in self._items(field, kind.bytewidth)]
+    def numbers(self, field: int, kind: Any) -> list[Any]:
+        return [self._read(kind, place) for place in self._items(field, kind.bytewidth)]
 
     def data(self, field: int) -> bytes | None:
         """A vector of bytes, or a text in UTF-8."""
@@ -61,36 +65,31 @@ class Node:
     def text(self, field: int) -> str:
         return (self.data(field) or b"").decode(errors="replace")
 
-    def fields(self) -> Iterator[int]:
-        """The numbers of the fields that have a value."""
-        table = self.position - self._table.Get(number_types.SOffsetTFlags, self.position)
-        size = self._table.Get(number_types.VOffsetTFlags, table)
-        return (field for field in range((size - 4) // 2) if self.slot(field) is not None)
+    def _layout(self) -> tuple[int, int]:
+        """Where the list of offsets of the table's fields lies, and its length in bytes."""
+        layout = self.position - self._read(SIGNED, self.position)
+        return layout, self._read(SHORT, layout)
 
     def _items(self, field: int, width: int) -> range:
         start = self.target(field)
         if start is None:
             return range(0)
-        count = self._read(start)
-        if start + 4 + count * width > len(self.content):
-            raise ValueError(f"a list of {count} does not fit into the file")
-        return range(start + 4, start + 4 + count * width, width)
+        end = start + 4 + self._read(INT, start) * width
+        if end > len(self.content):
+            raise ValueError(f"a list at byte {start} does not fit into the file")
+        return range(start + 4, end, width)
 
-    def _follow(self, place: int) -> int:
-        return place + self._read(place)
-
-    def _read(self, place: int) -> int:
-        try:
-            return struct.unpack_from("<I", self.content, place)[0]
-        except struct.error as error:
-            raise ValueError(f"byte {place} is outside of the file") from error
+    def _read(self, kind: Any, place: int) -> Any:
+        if not 0 <= place <= len(self.content) - kind.bytewidth:
+            raise ValueError(f"byte {place} is outside of the file")
+        return kind.packer_type.unpack_from(self.content, place)[0]
 
 
 def root(content: bytes, identifier: bytes) -> Node:
     """The outermost table. Raises `ValueError` if the content is of another kind."""
     if content[4:8] != identifier:
         raise ValueError(f"it does not begin as {identifier.decode()} files do")
-    return Node(content, struct.unpack_from("<I", content)[0])
+    return Node(content, int.from_bytes(content[:4], "little"))
 
 
 def table(builder: flatbuffers.Builder, fields: dict[int, Value]) -> int:

@@ -161,9 +161,12 @@ def find(content: bytes) -> Found:
     model = flat.root(content, TFLITE)
     buffers = model.children(ROOT_BUFFERS)
     entries = [entry for entry in model.children(ROOT_METADATA) if entry.text(METADATA_NAME) == ENTRY]
-    packed = buffers[entries[0].number(METADATA_BUFFER, flat.INT)].data(BUFFER_DATA) if entries else None
-    if packed is None:
+    if not entries:
         return Found(None, None)
+    place = entries[0].number(METADATA_BUFFER, flat.INT)
+    packed = buffers[place].data(BUFFER_DATA) if place < len(buffers) else None
+    if packed is None:
+        raise ValueError("its metadata are not in the file")
     graphs = flat.root(packed, IDENTIFIER).children(MODEL_SUBGRAPHS)
     inputs = graphs[0].children(SUBGRAPH_INPUTS) if graphs else []
     outputs = graphs[0].children(SUBGRAPH_OUTPUTS) if graphs else []
@@ -179,8 +182,9 @@ def _normalization(inputs: list[flat.Node]) -> tuple[list[float], list[float]] |
     for unit in inputs[0].children(TENSOR_UNITS) if inputs else []:
         options = unit.child(UNIT_OPTIONS)
         if unit.number(UNIT_TYPE, flat.BYTE) == NORMALIZATION and options is not None:
-            kind = number_types.Float32Flags
-            return options.numbers(NORMALIZATION_MEAN, kind), options.numbers(NORMALIZATION_STD, kind)
+            return options.numbers(NORMALIZATION_MEAN, flat.FLOAT), options.numbers(
+                NORMALIZATION_STD, flat.FLOAT
+            )
     return None
 
 

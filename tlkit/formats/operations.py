@@ -52,15 +52,12 @@ def read(content: bytes) -> Operations:
             size = sizes[tensor.number(TENSOR_BUFFER, flat.INT)]
             weights[kind] += size
             largest = max(largest, size if kind == "FLOAT32" else 0)
-            if -1 in tensor.numbers(TENSOR_SIGNATURE, number_types.Int32Flags):
+            if -1 in tensor.numbers(TENSOR_SIGNATURE, flat.SIGNED):
                 dynamic.append(tensor.text(TENSOR_NAME))
         for operator in graph.children(SUBGRAPH_OPERATORS):
             name = codes[operator.number(OPERATOR_CODE, flat.INT)]
             counts[name] += 1
-            if any(
-                types[one].startswith("FLOAT")
-                for one in operator.numbers(OPERATOR_OUTPUTS, number_types.Int32Flags)
-            ):
+            if any(types[one].startswith("FLOAT") for one in operator.numbers(OPERATOR_OUTPUTS, flat.SIGNED)):
                 floats.append(name)
     custom = sorted({name for name in counts if name not in NAMES.values()})
     return Operations(dict(counts), custom, floats, dynamic, +weights, largest)
@@ -91,6 +88,6 @@ def demand(found: Operations, quantize: str) -> None:
 def _name(code: flat.Node) -> str:
     """The operation's name as TFLite's schema has it; a custom one's as the file has it."""
     early = code.number(CODE_EARLY, number_types.Int8Flags)
-    number = max(early, code.number(CODE_BUILTIN, number_types.Int32Flags))
+    number = max(early, code.number(CODE_BUILTIN, flat.SIGNED))
     custom = number == schema.BuiltinOperator.CUSTOM
     return code.text(CODE_CUSTOM) if custom else NAMES.get(number, f"operation {number}")

@@ -3,21 +3,24 @@
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow as tf
-from keras import Model
 
 from tlkit import files
 from tlkit.errors import ModelError
 from tlkit.formats import Opened
 from tlkit.formats import labels as label_file
 
+if TYPE_CHECKING:
+    from keras import Model
+
 BATCH = 32
 SIGNATURE = "serving_default"
 
 
-def write(model: Model, path: Path, labels: Sequence[str] = ()) -> None:
+def write(model: "Model", path: Path, labels: Sequence[str] = ()) -> None:
     """Write a float32 model with the signature `serving_default`: `image` to `probabilities`.
 
     Takes    (n, image_size, image_size, 3), uint8, RGB 0–255, any n.
@@ -31,7 +34,7 @@ def write(model: Model, path: Path, labels: Sequence[str] = ()) -> None:
         save(model, draft, None, tf.uint8, file if labels else None)
 
 
-def save(model: Model, path: Path, batch: int | None, dtype: tf.DType, labels: Path | None = None) -> None:
+def save(model: "Model", path: Path, batch: int | None, dtype: tf.DType, labels: Path | None = None) -> None:
     """Write the network for photos of a dtype, in batches of a fixed size or (None) of any."""
     module = tf.Module(name="tlkit")
     # The bare variables: a Keras model would bring its own objects and functions along.

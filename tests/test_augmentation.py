@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tlkit.augmentation import RESIZING, view
+from tlkit.augmentation import RESIZING, strong, view
 from tlkit.data import stretch
+from tlkit.errors import MissingPackage
 
 NUMBERS = st.integers(0, 2**40)
 PLAIN = {
@@ -154,3 +155,21 @@ def test_a_view_is_the_same_on_every_machine():
 def test_a_view_needs_no_tensorflow():
     code = "import sys, tlkit.augmentation; sys.exit(bool({'tensorflow', 'keras'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_strong_augmentation_varies_photos_each_in_its_own_way():
+    batch = np.stack([stretch(PHOTO, 32)] * 12)
+    before = batch.copy()
+    found = strong()(batch)
+    assert (found.shape, found.dtype) == (batch.shape, np.uint8)
+    np.testing.assert_array_equal(batch, before)
+    assert len({photo.tobytes() for photo in found}) > 6
+    assert found.std() > 10  # neither black nor white
+
+
+def test_strong_augmentation_without_its_package_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "keras_cv.layers", None)
+    with pytest.raises(
+        MissingPackage, match=r"needs the package keras-cv, .* Install it with pip install 'keras-cv"
+    ):
+        strong()

@@ -43,13 +43,9 @@ def view(
     draws = np.random.Generator(np.random.Philox(source)).random(10)
     cut = _cut(pixels, area, ratio, draws[:4])
     result = _resize(cut, size, resizing[int(draws[4] * len(resizing))])
-    if flip and draws[5] < 0.5:
-        result = result[:, ::-1]
-    factors = [
-        1 + (2 * draw - 1) * most
-        for draw, most in zip(draws[6:9], (brightness, contrast, saturation), strict=True)
-    ]
-    return _tint(result, *factors)
+    moves = zip(draws[6:9], (brightness, contrast, saturation), strict=True)
+    result = _tint(result, *(1 + (2 * draw - 1) * most for draw, most in moves))
+    return np.ascontiguousarray(result[:, ::-1]) if flip and draws[5] < 0.5 else result
 
 
 def _cut(pixels: np.ndarray, area: tuple[float, float], ratio: float, draws: np.ndarray) -> np.ndarray:

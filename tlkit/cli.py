@@ -139,7 +139,7 @@ def cli() -> None:
     """From a folder of photos to a checked phone model.
 
     \b
-        tlkit finetune data/textures
+        tlkit finetune --help
     """
 
 
@@ -169,7 +169,7 @@ def finetune(
     never changed. The last line printed is the run's folder.
 
     \b
-        tlkit finetune --epochs 2 data/textures
+        tlkit finetune --recipe head-only data/textures
     """
     settings = recipe.load(name, **{**given, "export": given["export"] or None})  # Click's "not given" is ()
     show(_jobs().finetune(images, settings, output=output, progress=told), as_json)

@@ -66,8 +66,8 @@ class Exported(Report):
         lines += printed.listed(
             self.differing,
             lambda row: (
-                f"  {row['path']}: {row['model']} in the model, {row['file']} in the file, "
-                f"whose first two were {row['gap']:.4f} apart"
+                f"  differs: {row['path']}: {row['file']}, not {row['model']} "
+                f"(the model's lead was {row['gap']:.4f})"
             ),
         )
         return "\n".join([*lines, *(f"  {note}" for note in self.notes)])
@@ -196,7 +196,7 @@ class Evaluated(Report):
             (r["label"], f"{r['count']:,}", *(printed.percent(r[share]) for share in shares)) for r in rows
         ]
         lines += ["", *printed.table(table), "", *self._confused()]
-        return "\n".join([*lines, *self.notes]).rstrip()
+        return "\n".join([*lines, "", *self.notes]).rstrip()
 
     def _confused(self) -> list[str]:
         if len(self.labels) <= MATRIX:
@@ -282,9 +282,10 @@ class Backbones(Report):
     def text(self) -> str:
         table = [("name", "parameters", "image size", "top-1", "licence")]
         for row in self.backbones:
-            top1 = "" if row.top1 is None else printed.percent(row.top1)
             size = f"{row.parameters / 1e6:.2f} M"
-            table.append((row.name, size, str(row.image_size), top1, row.licence or "no weights"))
+            table.append(
+                (row.name, size, str(row.image_size), printed.percent(row.top1), row.licence or "no weights")
+            )
         return "\n".join(printed.table(table, left=(0, 4)))
 
 

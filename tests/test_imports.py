@@ -1,0 +1,65 @@
+"""Quick starts: what must not load Keras, TensorFlow or NumPy, each in a fresh process."""
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = "{'keras', 'tensorflow', 'numpy'} & set(sys.modules)"
+
+
+def fresh(code):
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "tlkit",
+        "tlkit.cli",
+        "tlkit.recipe",
+        "tlkit.errors",
+        "tlkit.backbones",
+        "tlkit.report",
+        "tlkit.progress",
+    ],
+)
+def test_imports_without_keras(module):
+    done = fresh(f"import sys, {module}; sys.exit(bool({HEAVY}))")
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["--help"], 0, "Commands:"),
+        (["--version"], 0, "tlkit, version "),
+        (["finetune", "--help"], 0, "--learning-rate"),
+        (["finetune", "--epoch", "3", "."], 2, "Did you mean one of: '--epochs'"),
+        (["finetune", "--epochs", "many", "."], 2, "'many' is not a valid integer"),
+        (["finetune", "--backbone", "resnet5", "."], 2, "No backbone is called 'resnet5'."),
+        (["finetune", "--unfreeze-from", "stage", "."], 2, "unfreeze_from is 'stage'"),
+        (["finetune", "nowhere"], 2, "Directory 'nowhere' does not exist."),
+        (["predict", "last", "nowhere.jpg"], 2, "Path 'nowhere.jpg' does not exist."),
+        (["finetun"], 2, "Did you mean 'finetune'?"),
+        (["recipes", "ls"], 0, "head-only"),
+    ],
+)
+def test_the_command_line_answers_without_keras(arguments, code, said):
+    done = fresh(
+        "import sys\n"
+        "from tlkit.cli import main\n"
+        f"code = main({arguments!r})\n"
+        f"print(sorted({HEAVY}), file=sys.stderr)\n"
+        "sys.exit(code)"
+    )
+    assert done.returncode == code
+    assert said in done.stdout + done.stderr
+    assert done.stderr.splitlines()[-1] == "[]"
+
+
+def test_importing_tlkit_leaves_the_environment_alone():
+    done = fresh(
+        "import os; before = dict(os.environ); import tlkit, tlkit.cli; assert before == dict(os.environ)"
+    )
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,279 @@
+"""Results as JSON, a contract, and as a text to read."""
+
+import json
+import math
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+from tlkit import report
+from tlkit.report import Answer, Backbone, Evaluated, Exported, Finetuned, Predicted, Prediction
+
+
+class Skipped(NamedTuple):
+    path: str
+    reason: str
+
+
+EXPORTED = Exported(
+    path=Path("runs/001-x/export/x-int8.tflite"),
+    format="tflite",
+    quantize="int8",
+    bytes=3_512_345,
+    sha256="ab" * 32,
+    images=150,
+    reference_top1=0.94,
+    top1=0.92,
+    agreement=0.98,
+    max_difference=0.0123,
+    differing=({"path": "val/a.jpg", "model": "cat", "file": "dog", "gap": 0.01},),
+)
+FINETUNED = Finetuned(
+    run=Path("runs/001-x"),
+    backbone="x",
+    classes=("cat", "dog"),
+    train_images=600,
+    val_images=150,
+    skipped=(Skipped("cat/7.gif", "cut off"),),
+    val_top1=0.94,
+    val_top1_interval=(0.891, 0.968),
+    majority_top1=0.5,
+    selected_on_val=False,
+    seconds=82.25,
+    exports=(EXPORTED,),
+    kept="fine-tuned",
+    learned=True,
+    notes=("2 folders were read.",),
+)
+EVALUATED = Evaluated(
+    images=4,
+    top1=0.5,
+    top1_interval=(0.15, 0.85),
+    top5=None,
+    per_class=({"label": "猫", "count": 4, "precision": math.nan, "recall": 0.5, "f1": 0.0},) * 2,
+    confusion=((2, 2), (0, 0)),
+    labels=("猫", "dog"),
+    split="val",
+    majority_top1=1.0,
+)
+
+# The table of the contract: keys are only ever added.
+CONTRACT = [
+    (
+        FINETUNED,
+        "run backbone classes train_images val_images skipped val_top1 val_top1_interval majority_top1 "
+        "selected_on_val seconds exports",
+    ),
+    (EVALUATED, "images top1 top1_interval top5 per_class confusion labels"),
+    (Predicted(()), "predictions"),
+    (
+        EXPORTED,
+        "path format quantize bytes sha256 images reference_top1 top1 agreement max_difference refused",
+    ),
+    (report.Backbones(()), "backbones"),
+]
+
+
+def changed(frozen, **fields):
+    return type(frozen)(**{**vars(frozen), **fields})
+
+
+@pytest.mark.parametrize(("result", "keys"), CONTRACT, ids=lambda value: type(value).__name__)
+def test_json_holds_every_key_of_the_contract_and_the_schema_first(result, keys):
+    found = json.loads(result.json())
+    assert next(iter(found)) == "schema" and found["schema"] == 1
+    assert set(keys.split()) <= found.keys()
+
+
+def test_rows_hold_every_key_of_the_contract():
+    found = json.loads(FINETUNED.json())
+    assert found["skipped"] == [{"path": "cat/7.gif", "reason": "cut off"}]
+    [row] = found["exports"]
+    assert row == {key: value for key, value in json.loads(EXPORTED.json()).items() if key != "schema"}
+    rows = json.loads(report.Backbones((Backbone("x", "y", 1, 2, 224, None, None),)).json())["backbones"]
+    assert rows == [
+        {
+            "name": "x",
+            "family": "y",
+            "parameters": 1,
+            "total_parameters": 2,
+            "image_size": 224,
+            "top1": None,
+            "licence": None,
+        }
+    ]
+
+
+def test_json_has_nan_as_null_paths_as_texts_and_plain_numbers():
+    result = changed(
+        EVALUATED,
+        top1=np.float32(0.5),
+        top1_interval=(np.float64("nan"), math.inf),
+        confusion=np.array([[1, 2], [3, 4]]),
+        notes=[Path("a/b")],
+    )
+    found = json.loads(result.json(), parse_constant=pytest.fail)
+    assert found["top1"] == 0.5 and found["top1_interval"] == [None, None]
+    assert found["confusion"] == [[1, 2], [3, 4]] and found["notes"] == ["a/b"]
+    assert found["per_class"][0]["precision"] is None
+    assert found["top5"] is None
+
+
+def test_names_that_are_no_valid_text_survive_json():
+    name = b"caf\xe9.jpg".decode("utf-8", "surrogateescape")
+    text = Predicted((Prediction(name, error="empty"),)).json()
+    assert text.isascii()
+    assert json.loads(text)["predictions"][0]["path"] == name
+
+
+def test_the_text_of_a_run_ends_with_its_path():
+    lines = FINETUNED.text().splitlines()
+    assert lines[0] == "x, 2 classes: cat, dog"
+    assert lines[-1] == "runs/001-x"
+    assert "  photos    600 to train on, 150 to check, 1 left out" in lines
+    assert "  top-1     94.0% (141 of 150; 95% interval 89.1% to 96.8%)" in lines
+    assert "  guessing  50.0% by always naming the largest class" in lines
+    assert "  time      1 min 22 s" in lines
+    assert "  left out: cat/7.gif (cut off)" in lines
+    assert "  2 folders were read." in lines
+
+
+def test_a_run_that_learned_nothing_says_so_first_and_why():
+    result = changed(
+        FINETUNED, learned=False, val_top1=0.9, majority_top1=0.9, val_images=10, train_images=12
+    )
+    lines = result.text().splitlines()
+    assert lines[0] == (
+        "Nothing was learned that can be told from chance: 90.0% right, "
+        "and always naming the largest class gives 90.0%."
+    )
+    reasons = [line for line in lines if line.startswith("  Perhaps: ")]
+    assert lines[1 : 1 + len(reasons)] == reasons
+    assert [reason.split(": ")[1].split(" ")[0] for reason in reasons] == ["6", "10", "one", "folders"]
+    assert lines[-1] == "runs/001-x"
+
+
+def test_figures_that_flatter_say_so():
+    assert "flatter" not in FINETUNED.text()
+    assert "These figures flatter" in changed(FINETUNED, selected_on_val=True).text()
+
+
+def test_a_long_list_shows_ten_and_counts_the_rest():
+    text = changed(FINETUNED, skipped=[Skipped(f"{number}.jpg", "empty") for number in range(1234)]).text()
+    assert text.count("left out: ") == 10
+    assert "  and 1,224 more" in text.splitlines()
+    assert "1,234 left out" in text
+
+
+def test_an_export_tells_what_was_checked():
+    assert EXPORTED.text().splitlines() == [
+        "runs/001-x/export/x-int8.tflite  tflite int8, 3.5 MB",
+        "  top-1 92.0% (model 94.0%), same answer for 147 of 150 photos, probabilities at most 0.0123 apart",
+        "  differs: val/a.jpg: dog, not cat (the model's lead was 0.0100)",
+    ]
+    assert EXPORTED.exit_code == 0
+
+
+def test_an_export_that_was_not_checked_says_nothing_of_photos():
+    unchecked = dict.fromkeys(("reference_top1", "top1", "agreement", "max_difference"))
+    result = changed(EXPORTED, images=0, differing=(), notes=("Not checked.",), quantize="none", **unchecked)
+    assert result.text() == "runs/001-x/export/x-int8.tflite  tflite, 3.5 MB\n  Not checked."
+    assert json.loads(result.json())["agreement"] is None
+
+
+def test_a_refused_export_says_so_first_and_ends_with_three():
+    refused = changed(EXPORTED, refused=True)
+    assert refused.text().startswith("Refused: the file answers worse than its model")
+    assert refused.exit_code == changed(FINETUNED, exports=(EXPORTED, refused)).exit_code == 3
+    assert FINETUNED.exit_code == 0
+
+
+def test_an_evaluation_is_aligned_with_wide_letters_too():
+    assert EVALUATED.text().splitlines() == [
+        "photos    4, the split val",
+        "top-1     50.0% (2 of 4; 95% interval 15.0% to 85.0%)",
+        "guessing  100.0% by always naming the largest class",
+        "",
+        "class  photos  precision  recall    f1",
+        "猫          4          –   50.0%  0.0%",
+        "猫          4          –   50.0%  0.0%",
+        "",
+        "true \\ predicted  猫  dog",
+        "猫                 2    2",
+        "dog                0    0",
+    ]
+
+
+def test_many_classes_show_what_is_confused_most():
+    labels = tuple(f"c{number}" for number in range(20))
+    matrix = np.eye(20, dtype=int)
+    matrix[3, 4], matrix[5, 6] = 2, 7
+    rows = [{"label": label, "count": 1, "precision": 1.0, "recall": 1.0, "f1": 1.0} for label in labels]
+    result = changed(
+        EVALUATED, labels=labels, confusion=matrix.tolist(), per_class=rows, top5=0.99, notes=["A note."]
+    )
+    lines = result.text().splitlines()
+    assert lines[2] == "top-5     99.0%"
+    assert lines[-5:] == [
+        "most often confused:",
+        "  c5 taken for c6: 7",
+        "  c3 taken for c4: 2",
+        "",
+        "A note.",
+    ]
+
+
+ANSWERS = Predicted(
+    (
+        Prediction(Path("a.jpg"), (Answer("cat", 0.921), Answer("dog", 0.0625))),
+        Prediction(Path("dir/b.jpg"), error="cut off"),
+    )
+)
+
+
+def test_predictions_are_a_line_each():
+    assert ANSWERS.text() == "a.jpg      92% cat, 6% dog\ndir/b.jpg  unreadable: cut off"
+    assert Predicted(ANSWERS.predictions[:1]).text() == "a.jpg  92% cat, 6% dog"
+
+
+def test_predictions_hold_top_or_error():
+    rows = [
+        {
+            "path": "a.jpg",
+            "top": [{"label": "cat", "probability": 0.921}, {"label": "dog", "probability": 0.0625}],
+        },
+        {"path": "dir/b.jpg", "error": "cut off"},
+    ]
+    assert json.loads(ANSWERS.json()) == {"schema": 1, "predictions": rows}
+    assert [json.loads(line) for line in ANSWERS.jsonl().splitlines()] == rows
+
+
+def test_an_unreadable_photo_ends_with_one():
+    assert ANSWERS.exit_code == 1
+    assert Predicted(ANSWERS.predictions[:1]).exit_code == 0
+
+
+def test_backbones_without_weights_show_none():
+    rows = (
+        Backbone("long_name_0", "f", 4_652_008, 4_694_024, 224, 0.7512, "Apache-2.0"),
+        Backbone("b", "f", 1000, 1, 64, None, None),
+    )
+    assert report.Backbones(rows).text().splitlines() == [
+        "name         parameters  image size  top-1  licence",
+        "long_name_0      4.65 M         224  75.1%  Apache-2.0",
+        "b                0.00 M          64      –  no weights",
+    ]
+
+
+def test_a_failure_is_an_object_with_kind_message_and_hint():
+    assert json.loads(report.failure("data_error", "No.", None)) == {
+        "schema": 1,
+        "error": {"kind": "data_error", "message": "No.", "hint": None},
+    }
+
+
+def test_reports_are_frozen():
+    with pytest.raises(AttributeError):
+        EXPORTED.top1 = 1.0

@@ -4,7 +4,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tlkit.errors import OutputError
@@ -12,7 +12,7 @@ from tlkit.errors import OutputError
 
 @contextmanager
 def whole(path: Path, *, over: str = "") -> Iterator[Path]:
-    """A free name beside `path`; what is written there takes the name `path` when the block ends well.
+    """A free name beside `path`; what is written there takes the name `path` if the block ends well.
 
     File or folder, whatever the block made. If the block fails, or is interrupted, what it wrote
     is removed and `path` is as it was. Folders above `path` are made. The free name starts with a
@@ -23,7 +23,7 @@ def whole(path: Path, *, over: str = "") -> Iterator[Path]:
     Raises `OutputError` for every `OSError` of the block: do nothing but write in it.
     """
     path = Path(path)
-    draft = path.with_name(f".{path.stem[:100]}-{secrets.token_hex(4)}{path.suffix}")
+    draft = path.with_name(f".tlkit-{secrets.token_hex(4)}{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield draft
@@ -69,7 +69,8 @@ def _replace(draft: Path, path: Path, over: str) -> None:
 
 
 def _remove(draft: Path) -> None:
-    if draft.is_dir():
-        shutil.rmtree(draft, ignore_errors=True)
-    else:
-        draft.unlink(missing_ok=True)
+    with suppress(OSError):  # whatever stopped the writing may stop this too, and is told already
+        if draft.is_dir():
+            shutil.rmtree(draft)
+        else:
+            draft.unlink(missing_ok=True)

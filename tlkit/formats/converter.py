@@ -23,6 +23,7 @@ from tlkit.errors import TlkitError
 
 FORMATS = ("tflite", "savedmodel")
 QUANTIZE = ("none", "float16", "dynamic", "int8")
+LOG = "stderr.txt"  # in the scratch folder: all that the child has to say
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ class Converter:
         if self._process is not None and self._process.poll() is not None and not self._pending:
             self._reap()  # it died while idle, maybe for the memory a training needed
         if self._process is None:
-            self._process = _start(self._scratch / "stderr.txt")
+            self._process = _start(self._scratch)
         assert self._process.stdin is not None
         with suppress(BrokenPipeError):  # the child has died: `_receive` says so, and how
             self._process.stdin.write(json.dumps(job) + "\n")
@@ -133,7 +134,7 @@ class Converter:
         hint = "The model itself is not touched."
         if code == -signal.SIGKILL:
             hint = "The system may have run out of memory. " + hint
-        last = _last_words((self._scratch / "stderr.txt").read_text(errors="replace"))
+        last = _last_words((self._scratch / LOG).read_text(errors="replace"))
         return {"message": f"The converter process died ({cause}){last and ': ' + last}.", "hint": hint}
 
     def _reap(self) -> int:
@@ -170,15 +171,16 @@ class Pending:
         return Converted(self._target, self._job["format"], self._job["quantize"], **self._answer)
 
 
-def _start(stderr: Path) -> subprocess.Popen[str]:
+def _start(scratch: Path) -> subprocess.Popen[str]:
     quiet = {
         "CUDA_VISIBLE_DEVICES": "-1",  # conversion needs none, and the training may have filled it
         "TF_CPP_MIN_LOG_LEVEL": "2",
         "KERAS_BACKEND": "tensorflow",
         "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path),  # the same tlkit
         "PYTHONUTF8": "1",
+        "TMPDIR": str(scratch),  # what a killed child leaves behind is removed with it
     }
-    with stderr.open("wb") as sink:
+    with (scratch / LOG).open("wb") as sink:
         return subprocess.Popen(
             [sys.executable, "-P", "-m", "tlkit.formats.child"],
             stdin=subprocess.PIPE,

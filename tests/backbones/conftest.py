@@ -1,11 +1,8 @@
-from pathlib import Path
-
 import numpy as np
 import pytest
+from make_golden import GOLDEN
 
 from tlkit import backbones
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="session")
@@ -26,7 +23,7 @@ def golden():
     """What timm returned, by `make_golden.py`."""
 
     def get(name):
-        with np.load(ROOT / "tests" / "backbones" / "golden" / f"{name}.npz") as stored:
+        with np.load(GOLDEN / f"{name}.npz") as stored:
             return dict(stored)
 
     return get

@@ -12,8 +12,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import ROOT
-from make_golden import picture
+from make_golden import ROOT, picture
 
 from tlkit import backbones
 from tlkit.backbones import INDEX

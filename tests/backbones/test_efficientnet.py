@@ -3,8 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from conftest import ROOT
-from make_golden import BATCH, FILES, SIZES, STEP, TAPS, picture, sample
+from make_golden import BATCH, FILES, ROOT, SIZES, STEP, TAPS, picture, sample
 from PIL import Image
 
 from tlkit.backbones import build, efficientnet, variant
@@ -93,15 +92,15 @@ def test_inference_leaves_the_statistics_alone():
 
 @pytest.mark.skipif(not PHOTOS.is_dir(), reason="needs ../shared/data/hymenoptera beside the checkout")
 def test_photographs_of_ants_and_bees_are_recognised():
-    """As ImageNet's own classes, out of 1000, with the entry's crop and interpolation."""
+    """As ImageNet's own classes, out of 1000. The photos are a subset of ImageNet's own."""
     row = variant("efficientnet_lite0")
     model = build("efficientnet_lite0")
     for folder, expected in (("ants", ANT), ("bees", BEE)):
-        paths = sorted((PHOTOS / "val" / folder).iterdir())[:40]
+        paths = sorted((PHOTOS / "train" / folder).iterdir())[:60]
         photos = np.stack([cropped(path, row.image_size, row.weights[0].crop) for path in paths])
         answers = model.predict(photos, verbose=0).argmax(axis=1)
-        # Measured 0.9 and 0.9; a swapped channel, a wrong pixel range or a shuffled top falls far below.
-        assert (answers == expected).mean() > 0.75, folder
+        # Measured 0.85 and 0.87; with red and blue swapped 0.73 and 0.65, with pixels 0–1 none.
+        assert (answers == expected).mean() > 0.8, folder
 
 
 def cropped(path, size, share):

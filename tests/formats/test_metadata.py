@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from ai_edge_litert import schema_py_generated as tflite_schema
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from mediapipe.tasks.metadata import metadata_schema_py_generated as schema
 from squares import LABELS, QUANTIZE, SIZE
@@ -109,6 +109,7 @@ def test_labels_are_in_a_zip_behind_the_model(quantize, converted):
         assert archive.read("labels.txt").decode() == "".join(f"{label}\n" for label in LABELS)
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.lists(NAMES, min_size=1, max_size=20), NAMES, NAMES)
 def test_labels_come_back_as_they_were(plain, labels, name, licence):
     content = metadata.attach(plain, metadata.Told(name, "", licence, 8, labels))
@@ -138,6 +139,7 @@ def test_file_without_metadata_opens_without_labels(plain, tmp_path):
     assert (opened.labels, opened.classes) == (None, len(LABELS))
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.binary(max_size=130))
 def test_weights_stay_where_and_as_they_were(converted, tail):
     """Alignment: every constant lies at the same remainder of 64 bytes as before, whatever the length."""
@@ -186,6 +188,7 @@ def test_cut_file_is_one_line(converted, tmp_path, share):
     assert "\n" not in str(failure.value)
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(place=st.integers(0, 4000), value=st.integers(0, 255))
 def test_damaged_metadata_are_found_out(converted, place, value):
     """Whatever a byte of the new root and the metadata is turned into."""

@@ -3,14 +3,15 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 from keras import layers
 from squares import LABELS, QUANTIZE, SIZE, network, squares
 
 from tlkit import formats
-from tlkit.errors import ExportError
-from tlkit.formats import keras_file, operations, tflite
+from tlkit.errors import ExportError, ModelError
+from tlkit.formats import keras_file, operations, savedmodel, tflite
 
 BUILT_IN = {name for name in vars(schema.BuiltinOperator) if name.isupper()} - {"CUSTOM"}
 
@@ -157,6 +158,28 @@ def test_models_of_every_precision_convert(converter, tmp_path, policy, format):
     assert abs(formats.open(target).predict(photos) - expected).max() < 1e-5
 
 
+@pytest.mark.parametrize(
+    ("takes", "returns"), [(tf.uint8, tf.uint8), (tf.uint8, tf.int8), (tf.int8, tf.int8)]
+)
+def test_quantised_files_of_other_makers(model, tmp_path, takes, returns):
+    """Integers out stand for probabilities; int8 in is nothing MediaPipe would feed."""
+    savedmodel.save(model, tmp_path, 1, tf.float32)
+    maker = tf.lite.TFLiteConverter.from_saved_model(str(tmp_path))
+    maker.optimizations = [tf.lite.Optimize.DEFAULT]
+    maker.representative_dataset = lambda: tflite._calibrate(squares(32, seed=3)[0])
+    maker.inference_input_type, maker.inference_output_type = takes, returns
+    (tmp_path / "other.tflite").write_bytes(maker.convert())
+    if takes == tf.int8:
+        with pytest.raises(ModelError, match="other.tflite takes int8; tlkit needs uint8 or float32"):
+            formats.open(tmp_path / "other.tflite")
+    else:
+        photos, _ = squares(16, seed=4)
+        found = formats.open(tmp_path / "other.tflite").predict(photos)
+        assert found.dtype == np.float32
+        assert abs(found - model.predict(photos, verbose=0)).max() < 0.15
+        assert abs(found.sum(1) - 1).max() < 0.02
+
+
 def test_a_file_that_is_not_what_was_asked_for_is_an_error(model, converted):
     contents = {name: converted[name].path.read_bytes() for name in QUANTIZE}
     for name, quantize, labels, told in [
@@ -164,8 +187,13 @@ def test_a_file_that_is_not_what_was_asked_for_is_an_error(model, converted):
         ("int8", "none", LABELS, r"scale and zero point should be \(0.0, 0\), but the file has \(1.0, 0\)"),
         ("none", "float16", LABELS, "float16 was asked for, but no weights in the file are FLOAT16"),
         ("none", "dynamic", LABELS, "dynamic was asked for, but no weights in the file are INT8"),
-        ("none", "none", LABELS[::-1], "Its labels should be"),
-        ("none", "none", LABELS[1:], "Its output should be"),
+        ("none", "none", LABELS[::-1], "The labels should be"),
+        (
+            "none",
+            "none",
+            LABELS[1:],
+            r"The output should be float32 \[1, 5\], but the file has float32 \[1, 6\]",
+        ),
     ]:
         with pytest.raises(ExportError, match=told):
             tflite.check(contents[name], model, SIZE, quantize, labels)

@@ -7,6 +7,7 @@ import (4 s) is paid once, and it writes only into a scratch folder of its paren
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -42,9 +43,10 @@ class Converted:
 class Converter:
     """One child process for conversions, started with the first job.
 
-    >>> with Converter() as converter:
-    ...     trial = converter.submit("model.keras", "model.tflite", labels=("cat", "dog"))
-    ...     trial.result().bytes
+    with Converter() as converter:
+        trial = converter.submit("model.keras", "model.tflite", labels=("cat", "dog"))
+        ...  # whatever there is to do meanwhile
+        trial.result()
     """
 
     def __init__(self) -> None:
@@ -207,9 +209,8 @@ def _error(kind: str, message: str, hint: str | None = None, trace: str = "") ->
 
 
 def _last_words(stderr: str) -> str:
-    """The last line that is no progress report: abseil marks those with I or W and the time."""
-    quiet = ("I0000", "W0000", "WARNING", "INFO", "***", "    @")
+    """The last line that tells of the end: no note, warning or survived error, and no stack."""
+    aside = re.compile(r"[IWE]\d{4} |INFO|WARNING|\*\*\*|@ |Extension modules")
     lines = [line.strip() for line in stderr.splitlines()]
-    return next(
-        (line[:300].rstrip(".") for line in reversed(lines) if line and not line.startswith(quiet)), ""
-    )
+    said = [line for line in lines if line and not aside.match(line)]
+    return said[-1][:300].rstrip(".") if said else ""

@@ -88,6 +88,9 @@ def _shape(path: Path, takes: list[dict], returns: list[dict]) -> tuple[int, int
 @contextmanager
 def _quietly() -> Iterator[None]:
     """Hold back what LiteRT's C++ writes to stderr while it starts, and pass on all but its greeting."""
+    if sys.stderr is None:  # closed by whoever started the process; its number may be another file's
+        yield
+        return
     sys.stderr.flush()
     with tempfile.TemporaryFile() as held:
         stderr = os.dup(2)

@@ -93,14 +93,12 @@ def check(content: bytes, model: Model, size: int, quantize: str, labels: Sequen
     """
     interpreter = litert.start(content)
     (takes,), (returns,) = interpreter.get_input_details(), interpreter.get_output_details()
-    _same("Its input", (takes["dtype"], *takes["shape"]), (np.uint8, 1, size, size, 3))
-    _same("Its output", (returns["dtype"], *returns["shape"]), (np.float32, 1, len(labels)))
-    _same(
-        "Its input's scale and zero point",
-        takes["quantization"],
-        (1.0, 0) if quantize == "int8" else (0.0, 0),
-    )
-    _same("Its labels", metadata.find(content).labels, tuple(labels))
+    _same("The input", _signature(takes), f"uint8 [1, {size}, {size}, 3]")
+    _same("The output", _signature(returns), f"float32 [1, {len(labels)}]")
+    # No scale: the pixels are cast to floats and not divided.
+    steps = (1.0, 0) if quantize == "int8" else (0.0, 0)
+    _same("The input's scale and zero point", takes["quantization"], steps)
+    _same("The labels", metadata.find(content).labels, tuple(labels))
     found = operations.read(content)
     operations.demand(found, quantize)
     return {
@@ -126,6 +124,10 @@ def compare(run: Callable[[np.ndarray], np.ndarray], model: Model, size: int, ex
     if exact and not found <= TOLERANCE:
         raise ExportError(f"The file's probabilities differ from the Keras model's by {found:.3g}.")
     return found
+
+
+def _signature(tensor: dict) -> str:
+    return f"{np.dtype(tensor['dtype']).name} {tensor['shape'].tolist()}"
 
 
 def _same(what: str, found: object, asked: object) -> None:

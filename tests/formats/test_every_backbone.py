@@ -1,0 +1,27 @@
+"""Every backbone becomes a phone file that says what Keras says."""
+
+import numpy as np
+import pytest
+from squares import squares
+
+from tlkit import backbones, formats
+
+LABELS = [f"class {index}" for index in range(1000)]
+
+
+@pytest.mark.parametrize("name", backbones.INDEX)
+def test_backbone_becomes_a_phone_file(name, converter, tmp_path):
+    model = backbones.build(name, classes=1000)
+    model.save(tmp_path / "model.keras")
+    target = tmp_path / "phone.tflite"
+    found = converter.submit(tmp_path / "model.keras", target, quantize="float16", labels=LABELS).result()
+    photos, _ = squares(6, seed=1, size=model.input_shape[1])
+    expected = model.predict(photos, verbose=0)
+    opened = formats.open(target)
+    assert opened.labels == tuple(LABELS)
+    # Weights of 11 bits; random ones, as the test variant's, tell no classes apart.
+    assert abs(opened.predict(photos) - expected).max() <= 0.02 * max(0.02, expected.max())
+    if backbones.variant(name).weights:
+        assert expected.max() > 0.05
+        np.testing.assert_array_equal(opened.predict(photos).argmax(1), expected.argmax(1))
+    assert found.bytes < 2.2 * backbones.variant(name).total_parameters + 2**16

@@ -87,6 +87,7 @@ def test_what_is_no_classifier_is_told_so(tmp_path):
     for index, (takes, row, told) in enumerate(
         [
             ((None, 8, 9, 3), 4, r"takes \[\(None, 8, 9, 3\)\]; tlkit needs square"),
+            ((4, 8, 8, 3), 4, r"takes \[\(4, 8, 8, 3\)\]"),
             ((None, 8, 8, 3), 1, r"returns \[\(None, 1\)\]; tlkit needs one row"),
         ]
     ):

@@ -94,7 +94,7 @@ def root(content: bytes, identifier: bytes) -> Node:
 
 def table(builder: flatbuffers.Builder, fields: dict[int, Value]) -> int:
     """Write a table; returns its offset."""
-    builder.StartObject(max(fields) + 1)
+    builder.StartObject(max(fields, default=-1) + 1)
     for field, value in fields.items():
         if isinstance(value, tuple):
             kind, number = value

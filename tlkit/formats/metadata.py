@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import flatbuffers
-from flatbuffers import number_types
 
 from tlkit.formats import flat
 from tlkit.formats import labels as label_file
@@ -42,6 +41,8 @@ ROOT_VERSION, ROOT_BUFFERS, ROOT_METADATA = 0, 4, 6
 BUFFER_DATA = 0
 METADATA_NAME, METADATA_BUFFER = 0, 1
 ALIGNMENT = 64  # TFLite's own writer gives weights 16 bytes; the file keeps whatever it had
+
+Fields = dict[int, flat.Value | str]  # of a table, by number; an offset, a number with its kind, or a text
 
 
 class Told(NamedTuple):
@@ -103,54 +104,58 @@ def attach(content: bytes, told: Told) -> bytes:
 def pack(told: Told) -> bytes:
     """The metadata alone, as a FlatBuffer."""
     builder = flatbuffers.Builder()
-
-    def table(fields: dict[int, flat.Value | str]) -> int:
-        written = {f: builder.CreateString(v) if isinstance(v, str) else v for f, v in fields.items()}
-        return flat.table(builder, written)
-
-    size = table({SIZE_WIDTH: (flat.INT, told.image_size), SIZE_HEIGHT: (flat.INT, told.image_size)})
-    image = table({IMAGE_COLORS: (number_types.Int8Flags, RGB), IMAGE_SIZE: size})
-    photo = table(
-        {
-            TENSOR_NAME: "image",
-            TENSOR_DESCRIPTION: "The whole picture, upright, stretched bilinearly. RGB, 0 to 255.",
-            TENSOR_CONTENT: table({CONTENT_TYPE: (flat.BYTE, IMAGE_PROPERTIES), CONTENT_PROPERTIES: image}),
-        }
-    )
-    names = table(
-        {
-            FILE_NAME: label_file.NAME,
-            FILE_DESCRIPTION: "The classes in the order of the probabilities, UTF-8, one a line.",
-            FILE_TYPE: (number_types.Int8Flags, AXIS_LABELS),
-        }
-    )
-    feature = table({CONTENT_TYPE: (flat.BYTE, FEATURE_PROPERTIES), CONTENT_PROPERTIES: _empty(builder)})
-    probabilities = table(
-        {
-            TENSOR_NAME: "probability",
-            TENSOR_DESCRIPTION: "The probability of each class; they sum to 1.",
-            TENSOR_CONTENT: feature,
-            TENSOR_FILES: flat.tables(builder, [names]),
-        }
-    )
-    graph = table(
-        {
-            SUBGRAPH_INPUTS: flat.tables(builder, [photo]),
-            SUBGRAPH_OUTPUTS: flat.tables(builder, [probabilities]),
-        }
-    )
-    root = table(
+    photo, probability = _photo(builder, told.image_size), _probability(builder)
+    graph: Fields = {
+        SUBGRAPH_INPUTS: flat.tables(builder, [photo]),
+        SUBGRAPH_OUTPUTS: flat.tables(builder, [probability]),
+    }
+    root = _table(
+        builder,
         {
             MODEL_NAME: told.name,
             MODEL_DESCRIPTION: told.description,
             MODEL_VERSION: "1",
-            MODEL_SUBGRAPHS: flat.tables(builder, [graph]),
+            MODEL_SUBGRAPHS: flat.tables(builder, [_table(builder, graph)]),
             MODEL_LICENSE: told.licence or "unknown",
             MODEL_PARSER: PARSER,
-        }
+        },
     )
     builder.Finish(root, IDENTIFIER)
     return bytes(builder.Output())
+
+
+def _photo(builder: flatbuffers.Builder, side: int) -> int:
+    size = _table(builder, {SIZE_WIDTH: (flat.INT, side), SIZE_HEIGHT: (flat.INT, side)})
+    image = _table(builder, {IMAGE_COLORS: (flat.BYTE, RGB), IMAGE_SIZE: size})
+    content: Fields = {CONTENT_TYPE: (flat.BYTE, IMAGE_PROPERTIES), CONTENT_PROPERTIES: image}
+    fields: Fields = {
+        TENSOR_NAME: "image",
+        TENSOR_DESCRIPTION: "The whole picture, upright, stretched bilinearly. RGB, 0 to 255.",
+        TENSOR_CONTENT: _table(builder, content),
+    }
+    return _table(builder, fields)
+
+
+def _probability(builder: flatbuffers.Builder) -> int:
+    file: Fields = {
+        FILE_NAME: label_file.NAME,
+        FILE_DESCRIPTION: "The classes in the order of the probabilities, UTF-8, one a line.",
+        FILE_TYPE: (flat.BYTE, AXIS_LABELS),
+    }
+    content: Fields = {CONTENT_TYPE: (flat.BYTE, FEATURE_PROPERTIES), CONTENT_PROPERTIES: _table(builder, {})}
+    fields: Fields = {
+        TENSOR_NAME: "probability",
+        TENSOR_DESCRIPTION: "The probability of each class.",
+        TENSOR_CONTENT: _table(builder, content),
+        TENSOR_FILES: flat.tables(builder, [_table(builder, file)]),
+    }
+    return _table(builder, fields)
+
+
+def _table(builder: flatbuffers.Builder, fields: Fields) -> int:
+    """Write a table and, before it, the texts it holds."""
+    written = {f: builder.CreateString(v) if isinstance(v, str) else v for f, v in fields.items()}
+    return flat.table(builder, written)
 
 
 def find(content: bytes) -> Found:
@@ -173,7 +178,7 @@ def find(content: bytes) -> Found:
     names = [
         file.text(FILE_NAME)
         for file in (outputs[0].children(TENSOR_FILES) if outputs else [])
-        if file.number(FILE_TYPE, number_types.Int8Flags) == AXIS_LABELS
+        if file.number(FILE_TYPE, flat.BYTE) == AXIS_LABELS
     ]
     return Found(_unzip(content, names[0]) if names else None, _normalization(inputs))
 
@@ -186,11 +191,6 @@ def _normalization(inputs: list[flat.Node]) -> tuple[list[float], list[float]] |
                 NORMALIZATION_STD, flat.FLOAT
             )
     return None
-
-
-def _empty(builder: flatbuffers.Builder) -> int:
-    builder.StartObject(0)
-    return builder.EndObject()
 
 
 def _zip(labels: Sequence[str]) -> bytes:

@@ -56,9 +56,7 @@ def open(path: Path) -> Opened:
     try:
         loaded = tf.saved_model.load(str(path))
         serve = loaded.signatures[SIGNATURE]
-    except (
-        Exception
-    ) as error:  # a damaged folder can fail anywhere in protobuf, TensorFlow's files and its graph
+    except Exception as error:  # a damaged folder can fail anywhere in protobuf and TensorFlow
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise ModelError(
             f"{path} cannot be read as a SavedModel: {reason}", "It needs a serving_default."
@@ -82,16 +80,17 @@ def open(path: Path) -> Opened:
 
 
 def _shape(path: Path, takes: list[tf.TensorSpec], returns: list[tf.TensorSpec]) -> tuple[int, int]:
-    photo = takes[0].shape if len(takes) == 1 else None
-    if photo is None or photo.rank != 4 or photo[3] != 3 or not photo[1] or photo[1] != photo[2]:
-        shapes = [tuple(spec.shape) for spec in takes]
+    photos, rows = (
+        [tuple(spec.shape) if spec.shape.rank else () for spec in specs] for specs in (takes, returns)
+    )
+    batch, height, width, channels = photos[0] if len(photos) == 1 and len(photos[0]) == 4 else (None,) * 4
+    if batch not in (None, 1) or channels != 3 or not height or height != width:
         raise ModelError(
-            f"{path} takes {shapes}; tlkit needs square RGB photos of a fixed size, (None, n, n, 3)."
+            f"{path} takes {photos}; tlkit needs square RGB photos of a fixed size, (None, n, n, 3)."
         )
-    row = returns[0].shape if len(returns) == 1 else None
-    if row is None or row.rank != 2 or not row[1] or row[1] < 2:
-        shapes = [tuple(spec.shape) for spec in returns]
+    classes = rows[0][1] if len(rows) == 1 and len(rows[0]) == 2 else None
+    if not classes or classes < 2:
         raise ModelError(
-            f"{path} returns {shapes}; tlkit needs one row of class probabilities, (None, classes)."
+            f"{path} returns {rows}; tlkit needs one row of class probabilities, (None, classes)."
         )
-    return photo[1], row[1]
+    return height, classes

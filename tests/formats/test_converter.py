@@ -164,17 +164,21 @@ converter.submit(
 print("submitted", flush=True)
 time.sleep(60)
 """
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as parent:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    environment = os.environ | {"TMPDIR": str(scratch)}
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as parent:
         assert parent.stdout.readline() == "submitted\n"
         (child,) = children(parent.pid)
         time.sleep(1)  # in the middle of the conversion
-        assert alive(child)
+        assert alive(child) and len(list(scratch.iterdir())) == 1
         parent.kill()
     deadline = time.monotonic() + 5
     while alive(child):
         assert time.monotonic() < deadline
         time.sleep(0.1)
-    assert [path.name for path in tmp_path.iterdir()] == ["photos.npy"]
+    assert {path.name for path in tmp_path.rglob("*")} == {"photos.npy", "scratch"}
 
 
 def test_a_job_that_fails_does_not_spoil_the_next(converter, source, tmp_path):

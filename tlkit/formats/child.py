@@ -1,11 +1,13 @@
 """The converter process: jobs as JSON lines on stdin, one answer a job as a JSON line on stdout.
 
-Run by `Converter` as `python -m tlkit.formats.child`. An answer holds either the fields of
-`Converted`, or `kind`, `message` and `hint` of a `TlkitError`.
+Run by `Converter` as `python -m tlkit.formats.child SCRATCH PARENT`: the folder for all it writes,
+which goes when the parent process goes. An answer holds either the fields of `Converted`, or
+`kind`, `message` and `hint` of a `TlkitError`.
 """
 
 import json
 import os
+import shutil
 import sys
 import threading
 import time
@@ -16,12 +18,13 @@ from typing import Any, TextIO
 from tlkit.errors import ExportError, TlkitError
 
 
-def main() -> None:
+def main(scratch: str, parent: str) -> None:
     answers = _own_stdout()
-    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    threading.Thread(target=_end_with, args=(int(parent), scratch), daemon=True).start()
     for line in sys.stdin:
         answers.write(json.dumps(_answer(json.loads(line))) + "\n")
         answers.flush()
+    shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _own_stdout() -> TextIO:
@@ -31,10 +34,11 @@ def _own_stdout() -> TextIO:
     return answers
 
 
-def _end_with(parent: int) -> None:
+def _end_with(parent: int, scratch: str) -> None:
     """End when the parent has: a conversion nobody waits for would hold memory for minutes."""
     while os.getppid() == parent:
         time.sleep(0.5)
+    shutil.rmtree(scratch, ignore_errors=True)
     os._exit(1)
 
 
@@ -87,4 +91,4 @@ def _convert(
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

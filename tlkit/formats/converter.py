@@ -184,7 +184,7 @@ def _start(scratch: Path) -> subprocess.Popen[str]:
     }
     with (scratch / LOG).open("wb") as sink:
         return subprocess.Popen(
-            [sys.executable, "-P", "-m", "tlkit.formats.child"],
+            [sys.executable, "-P", "-m", "tlkit.formats.child", str(scratch), str(os.getpid())],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=sink,

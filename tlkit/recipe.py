@@ -51,10 +51,10 @@ class Recipe:
         lower=8,
         upper=2048,
     )
-    learning_rate: float = knob(1e-3, "Peak rate of the last layers in fine-tuning.", above=0, upper=10)
+    learning_rate: float = knob(2e-4, "Peak rate of the last layers in fine-tuning.", above=0, upper=10)
     optimizer: str = knob("adamw", "What takes the steps.", choices=("adamw", "adam", "sgd"))
     unfreeze_from: str = knob(
-        "stage5",
+        "stage4",
         "First stage that fine-tuning changes: none, a stage's name, or all.",
         pattern=r"none|all|stem|stage[1-9]",
         metavar="none|STAGE|all",

@@ -131,7 +131,7 @@ def read_json(path: Path) -> Any:
 def write_split(run: Path, photos: Iterable[Photo], classes: tuple[str, ...]) -> None:
     """Every photo with its split and hash, so that it can be found and recognised later."""
     text = io.StringIO()
-    rows = csv.writer(text, lineterminator="\n")
+    rows = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)  # a name may hold any character
     rows.writerow(("path", "label", "split", "sha256"))
     rows.writerows((photo.path, classes[photo.label], photo.split, photo.sha256) for photo in photos)
     files.write(run / "split.csv", text.getvalue())

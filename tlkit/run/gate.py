@@ -67,7 +67,7 @@ def write(converter: formats.Converter, job: Job, progress: Silent) -> Exported:
             ).result()
         row = _judge(draft, job, progress)
         if not row.refused:
-            with files.whole(job.target) as free:
+            with files.whole(job.target, over="saved_model.pb") as free:
                 shutil.move(draft, free)
             _labels_beside(job.target, job.labels)
             if used:
@@ -157,7 +157,7 @@ def save_pixels(root: Path, photos: Sequence[Photo], size: int, scratch: Path) -
 
 def _log_calibration(target: Path, photos: Sequence[Photo], labels: Sequence[str]) -> None:
     text = io.StringIO()
-    rows = csv.writer(text, lineterminator="\n")
+    rows = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)  # a name may hold any character
     rows.writerow(("path", "label", "sha256"))
     rows.writerows((photo.path, labels[photo.label], photo.sha256) for photo in photos)
     files.write(target.with_suffix(".calibration.csv"), text.getvalue())

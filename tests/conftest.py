@@ -1,0 +1,53 @@
+"""What all tests share: one thread order, so that runs can be compared byte by byte, and small folders."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+TEXTURES = Path(__file__).parents[1] / "data" / "textures"
+
+
+def pytest_sessionstart(session):
+    # As `tlkit.device` asks for in every run; TensorFlow takes it only before its first tensor.
+    import tensorflow as tf
+
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """In CI a proof that was skipped is a proof that failed."""
+    report = yield
+    if report.skipped and os.environ.get("CI"):
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid} was skipped, which CI does not allow: {report.longrepr}"
+    return report
+
+
+@pytest.fixture(scope="session")
+def textures() -> Path:
+    """The sample photos: split folders, three classes, 72 to train on and 24 to validate."""
+    return TEXTURES
+
+
+@pytest.fixture
+def few(tmp_path: Path) -> Path:
+    """A folder to change at will: two classes of six sample photos each, not split."""
+    for name in ("brick", "grass"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for photo in sorted((TEXTURES / "train" / name).iterdir())[:6]:
+            shutil.copy(photo, tmp_path / "photos" / name)
+    return tmp_path / "photos"
+
+
+@pytest.fixture
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder to stand in, so that ./runs is the test's own."""
+    place = tmp_path / "workplace"
+    place.mkdir()
+    monkeypatch.chdir(place)
+    return place

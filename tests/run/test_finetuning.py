@@ -1,0 +1,303 @@
+import csv
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import tlkit
+from tlkit import data, figures, recipe
+from tlkit.errors import DataError, UsageError
+from tlkit.progress import Silent
+from tlkit.run import finetuning
+
+
+def listing(folder: Path) -> dict[str, tuple[str, int]]:
+    """Names, content and times of everything in a folder."""
+    return {
+        str(path.relative_to(folder)): (
+            hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "",
+            path.stat().st_mtime_ns,
+        )
+        for path in sorted(folder.rglob("*"))
+    }
+
+
+def weights(run: Path) -> list[bytes]:
+    import keras
+
+    return [np.asarray(weight).tobytes() for weight in keras.models.load_model(run / "model.keras").weights]
+
+
+class Notes(Silent):
+    def __init__(self):
+        self.told = []
+
+    def note(self, text):
+        self.told.append(text)
+
+
+def test_the_run_folder_tells_its_story(finished):
+    run = Path(finished.run)
+    assert {path.name for path in run.iterdir()} == {
+        "recipe.toml", "run.json", "split.csv", "metrics.jsonl", "model.keras", "labels.txt",
+        "predictions.csv", "export", "result.json",
+    }  # fmt: skip
+    assert json.loads((run / "result.json").read_text()) == json.loads(finished.json())
+    as_run = recipe.load(run / "recipe.toml")
+    assert (as_run.backbone, as_run.epochs, as_run.weights) == ("efficientnet_test", 1, "none")
+    about = json.loads((run / "run.json").read_text())
+    assert about["seed"] == 0 and about["versions"]["keras"].startswith("3.") and about["device"] == "CPU"
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert [row["phase"] for row in rows] == ["head", "fine-tuning"]
+    assert rows[1]["images_per_second"] > 0 and rows[1]["loss"] > 0
+    assert (run / "labels.txt").read_text() == "brick\ngrass\ngravel\n"
+
+
+def test_the_split_is_written_with_hashes(finished):
+    run = Path(finished.run)
+    root = Path(json.loads((run / "run.json").read_text())["images"])
+    rows = list(csv.DictReader((run / "split.csv").read_text(encoding="utf-8").splitlines()))
+    assert len(rows) == 96 and {row["split"] for row in rows} == {"train", "val"}
+    for row in rows:
+        assert hashlib.sha256((root / row["path"]).read_bytes()).hexdigest() == row["sha256"]
+        assert row["path"] == f"{row['split']}/{row['label']}/{Path(row['path']).name}"
+
+
+def test_every_figure_comes_from_the_table(finished):
+    table = figures.Table.read((Path(finished.run) / "predictions.csv").read_text(encoding="utf-8"))
+    assert len(table.paths) == finished.val_images == 24
+    hits = sum(
+        Path(path).parent.name == table.labels[row.argmax()]
+        for path, row in zip(table.paths, table.probabilities, strict=True)
+    )
+    assert finished.val_top1 == hits / 24
+    assert finished.val_top1_interval == figures.wilson(hits, 24)
+    assert finished.majority_top1 == 8 / 24
+
+
+def test_both_exports_were_checked_on_the_validation_photos(finished):
+    assert [(row.format, row.quantize) for row in finished.exports] == [
+        ("tflite", "float16"),
+        ("savedmodel", "none"),
+    ]
+    for row in finished.exports:
+        assert row.images == 24 and row.reference_top1 == finished.val_top1 and not row.refused
+        assert row.agreement >= 23 / 24 and row.max_difference < 0.01
+        assert Path(row.path).exists() and row.bytes > 10_000
+        assert (Path(row.path).parent / "labels.txt").read_text() == "brick\ngrass\ngravel\n"
+    file = finished.exports[0]
+    assert hashlib.sha256(Path(file.path).read_bytes()).hexdigest() == file.sha256
+
+
+RUN = """
+import sys, tlkit
+images, output = sys.argv[1:]
+tlkit.finetune(images, output=output, epochs=1, export="none", backbone="efficientnet_test", weights="none",
+               unfreeze_from="stage5")
+"""
+
+
+def test_one_seed_gives_byte_equal_weights_whatever_the_reported_photos_are(textures, tmp_path):
+    """Twice in fresh processes; the second time the validation photos have changed their classes."""
+    other = tmp_path / "other"
+    shutil.copytree(textures, other)
+    names = ("brick", "grass", "gravel")
+    for name, takes in zip(names, (*names[1:], names[0]), strict=True):
+        shutil.rmtree(other / "val" / name)
+        shutil.copytree(textures / "val" / takes, other / "val" / name)
+    for images, output in ((textures, "first"), (other, "second")):
+        command = [sys.executable, "-c", RUN, str(images), str(tmp_path / output)]
+        subprocess.run(command, check=True, capture_output=True)
+    first, second = (weights(tmp_path / name) for name in ("first", "second"))
+    assert len(first) > 50 and first == second
+    top1 = [
+        json.loads((tmp_path / name / "result.json").read_text())["val_top1"] for name in ("first", "second")
+    ]
+    assert top1[0] != top1[1]  # the reported photos were different ones
+
+
+def test_photos_are_left_as_they_are_by_every_command(textures, tmp_path, settings):
+    photos = tmp_path / "photos"
+    shutil.copytree(textures, photos)
+    before = listing(photos)
+    done = tlkit.finetune(photos, output=tmp_path / "run", epochs=0, **settings)
+    tlkit.evaluate(done.run)
+    tlkit.evaluate(done.run, photos)
+    tlkit.predict(done.run, [photos / "val" / "brick" / "brick-01.jpg"])
+    tlkit.export(done.run, quantize="dynamic")
+    assert listing(photos) == before
+
+
+def test_a_destroyed_model_gives_way_to_its_head(textures, tmp_path):
+    """A rate that ruins the trunk: the slice of training photos tells, and the head alone is returned."""
+    done = tlkit.finetune(
+        textures, output=tmp_path / "run", epochs=1, optimizer="adam", learning_rate=1.0,
+        export="none", image_size=64, unfreeze_from="stage5",
+    )  # fmt: skip
+    assert done.kept == "head" and done.val_top1 > 0.9
+    rows = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert rows[-1]["right"] < rows[0]["right"]
+    head = tlkit.finetune(textures, output=tmp_path / "head", epochs=0, export="none", image_size=64)
+    trunks = [weights(Path(run.run))[:-2] for run in (done, head)]
+    assert trunks[0] == trunks[1]
+
+
+def test_a_run_that_learned_nothing_says_so_first(tmp_path, settings):
+    draw = np.random.default_rng(0)
+    for name in ("a", "b"):
+        (tmp_path / "noise" / name).mkdir(parents=True)
+        for number in range(12):
+            pixels = draw.integers(0, 256, (64, 64, 3), np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "noise" / name / f"{number}.png")
+    done = tlkit.finetune(tmp_path / "noise", output=tmp_path / "run", epochs=0, export="none", **settings)
+    assert not done.learned
+    assert done.text().startswith("Nothing was learned that can be told from chance")
+
+
+def test_unreadable_photos_are_left_out_and_strict_stops_at_them(few, tmp_path, settings):
+    (few / "brick" / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 cut off")
+    with pytest.raises(DataError, match=r"1 of 13 files in .* cannot be used: brick/broken\.jpg"):
+        tlkit.finetune(few, output=tmp_path / "strict", strict=True, **settings)
+    assert not (tmp_path / "strict").exists()
+    done = tlkit.finetune(few, output=tmp_path / "run", epochs=0, export="none", **settings)
+    assert [row.path for row in done.skipped] == ["brick/broken.jpg"]
+    assert done.train_images + done.val_images == 12
+
+
+def test_the_first_lines_name_device_precision_and_how_the_folder_was_read(few, tmp_path, settings):
+    notes = Notes()
+    tlkit.finetune(few, output=tmp_path / "run", epochs=0, export="none", progress=notes, **settings)
+    assert notes.told[0] == "Running on CPU, float32."
+    assert notes.told[1].endswith("photos: 2 class folders, 12 photos: brick 6, grass 6.")
+    assert "10 photos to train on, 2 to validate, split by seed." in notes.told
+
+
+@pytest.mark.parametrize("precision", ["float16", "bfloat16"])
+def test_a_model_of_every_precision_is_exported(few, tmp_path, settings, precision):
+    done = tlkit.finetune(
+        few, output=tmp_path / "run", epochs=1, precision=precision, unfreeze_from="none",
+        export=["tflite", "savedmodel"], **settings,
+    )  # fmt: skip
+    assert [row.agreement for row in done.exports] == [1.0, 1.0]
+    import keras
+
+    model = keras.models.load_model(tmp_path / "run" / "model.keras")
+    assert {layer.compute_dtype for layer in model.layers} == {"float32"}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"head": "mlp"}, {"augment": "none"}, {"augment": "strong"}, {"optimizer": "sgd"}, {"dropout": 0.6}],
+    ids=str,
+)
+def test_each_knob_of_training_takes_effect(few, tmp_path, settings, changes):
+    plain = {
+        "epochs": 1,
+        "batch_size": 2,
+        "export": "none",
+        "unfreeze_from": "stage5",
+        "learning_rate": 0.01,
+    } | settings
+    done = [
+        tlkit.finetune(few, output=tmp_path / name, **plain | more)
+        for name, more in (("plain", {}), ("changed", changes))
+    ]
+    losses = [
+        json.loads((Path(run.run) / "metrics.jsonl").read_text().splitlines()[1])["loss"] for run in done
+    ]
+    assert losses[0] != losses[1]
+
+
+def test_a_broken_converter_is_reported_before_training(few, tmp_path):
+    """The child cannot import LiteRT: the run ends before its first epoch and leaves no folder."""
+    broken = tmp_path / "broken" / "ai_edge_litert"
+    broken.mkdir(parents=True)
+    (broken / "__init__.py").write_text("raise ImportError('LiteRT is broken here')")
+    here = Path(tlkit.__file__).parents[1]
+    path = os.pathsep.join([str(tmp_path / "broken"), str(here)])
+    command = ["finetune", str(few), "--backbone", "efficientnet_test", "--weights", "none"]
+    done = subprocess.run(
+        [sys.executable, "-m", "tlkit", *command], cwd=tmp_path, capture_output=True, text=True,
+        env=os.environ | {"PYTHONPATH": path},
+    )  # fmt: skip
+    assert done.returncode == 1 and "LiteRT is broken here" in done.stderr
+    assert "fine-tuning" not in done.stderr and not (tmp_path / "runs").exists()
+
+
+OFFLINE = """
+import sys
+
+def watch(event, arguments):
+    if event in ("socket.connect", "socket.getaddrinfo", "socket.gethostbyname"):
+        print("CONNECTED", event, arguments)
+
+sys.addaudithook(watch)
+sys.modules["keras_cv"] = None  # cannot be imported
+from tlkit import cli
+sys.exit(cli.main(sys.argv[1:]))
+"""
+
+
+def test_the_default_path_needs_neither_network_nor_keras_cv(textures, tmp_path):
+    """Published weights, fine-tune, export, evaluate: no connection is tried."""
+    commands = [
+        ["finetune", str(textures), "--epochs", "0", "--image-size", "64"],
+        ["evaluate", "last"],
+        ["export", "last", "--quantize", "int8"],
+    ]
+    for words in commands:
+        done = subprocess.run(
+            [sys.executable, "-c", OFFLINE, *words], cwd=tmp_path, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        assert "CONNECTED" not in done.stdout + done.stderr
+    words = ["finetune", str(textures), "--augment", "strong"]
+    done = subprocess.run(
+        [sys.executable, "-c", OFFLINE, *words], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert "Error: The strong augmentation needs the package keras-cv" in done.stderr
+    assert "fine-tuning" not in done.stderr
+
+
+@pytest.mark.parametrize(("counts", "sides"), [((6, 6), (8, 2, 2)), ((2, 2), (2, 0, 2))])
+def test_photos_are_fitted_chosen_on_and_reported_apart(few, counts, sides):
+    for name, keep in zip(("brick", "grass"), counts, strict=True):
+        for photo in sorted((few / name).iterdir())[keep:]:
+            photo.unlink()
+    found = finetuning.split(data.scan(few), recipe.load())
+    assert len(found.val) == sides[2]
+    hashes = [{photo.sha256 for photo in side} for side in (found.fit, found.val)]
+    assert not hashes[0] & hashes[1] and not {photo.sha256 for photo in found.choose} & hashes[1]
+    if sides[1]:
+        assert (len(found.fit), len(found.choose)) == sides[:2]
+        assert not hashes[0] & {photo.sha256 for photo in found.choose}
+
+
+def test_a_test_split_is_not_trained_on(textures, tmp_path):
+    photos = tmp_path / "photos"
+    shutil.copytree(textures, photos)
+    shutil.copytree(photos / "val", photos / "test")
+    shutil.rmtree(photos / "val")
+    found = finetuning.split(data.scan(photos), recipe.load())
+    assert {photo.path.split("/")[0] for photo in (*found.train, *found.val)} == {"train"}
+
+
+@pytest.mark.parametrize("inside", ["", "runs", "brick/x"])
+def test_a_run_is_not_written_inside_its_photos(few, inside, settings):
+    with pytest.raises(UsageError, match="inside the photos' own folder"):
+        tlkit.finetune(few, output=few / inside, **settings)
+
+
+def test_an_unknown_stage_stops_before_features_are_computed(few, tmp_path, settings):
+    notes = Notes()
+    with pytest.raises(UsageError, match="no stage called 'stage9'. Its stages are stem, "):
+        tlkit.finetune(few, output=tmp_path / "run", unfreeze_from="stage9", progress=notes, **settings)
+    assert not (tmp_path / "run").exists()

@@ -1,0 +1,119 @@
+import keras
+import numpy as np
+import pytest
+
+from tlkit import backbones, classifier
+from tlkit.errors import UsageError
+
+TEST = "efficientnet_test"
+
+
+def build(**options) -> keras.Model:
+    return classifier.build(TEST, ["brick", "grass", "gravel"], weights=None, **options)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return build()
+
+
+def test_takes_photos_and_returns_probabilities(model):
+    photos = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), np.uint8)
+    answers = model.predict_on_batch(photos)
+    assert answers.shape == (2, 3) and answers.dtype == np.float32
+    np.testing.assert_allclose(answers.sum(1), 1, atol=1e-6)
+    np.testing.assert_allclose(answers, model.predict_on_batch(photos.astype("float32")), atol=1e-7)
+
+
+def test_is_one_flat_graph_with_a_tap_at_every_mark(model):
+    assert not [layer for layer in model.layers if isinstance(layer, keras.Model)]
+    assert classifier.stages(model) == ["stem", "stage1", "stage2", "stage3", "stage4", "stage5"]
+    for mark in [*classifier.stages(model), "pool", "logits"]:
+        tap = keras.Model(model.input, model.get_layer(mark).output)
+        assert np.isfinite(tap.predict_on_batch(np.zeros((1, 64, 64, 3), "uint8"))).all()
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_float16", "mixed_bfloat16"])
+def test_logits_and_probabilities_are_float32_under_every_policy(policy):
+    before = keras.config.dtype_policy()
+    model = build(policy=policy)
+    assert (
+        model.get_layer("logits").compute_dtype == model.get_layer("probabilities").compute_dtype == "float32"
+    )
+    assert {layer.compute_dtype for layer in model.layers if isinstance(layer, keras.layers.Conv2D)} == {
+        before.compute_dtype if policy == "float32" else policy.removeprefix("mixed_")
+    }
+    assert keras.config.dtype_policy() == before  # the process's own policy is left alone
+
+
+def test_one_seed_gives_the_same_weights_and_another_gives_others():
+    first, second, other = (build(seed=seed, head="mlp").get_weights() for seed in (1, 1, 2))
+    assert all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
+    assert not np.array_equal(first[0], other[0]) and not np.array_equal(first[-2], other[-2])
+
+
+def test_the_mlp_head_has_a_layer_more():
+    names = {layer.name for layer in build(head="mlp").layers}
+    assert "head_hidden" in names and "head_hidden" not in {layer.name for layer in build().layers}
+
+
+def test_dropout_and_image_size_reach_the_model():
+    model = build(dropout=0.4, image_size=96)
+    assert model.get_layer("head_dropout").rate == 0.4
+    assert model.input_shape == (None, 96, 96, 3)
+
+
+@pytest.mark.parametrize("first", ["none", "stage5", "stage3", "all"])
+def test_exactly_the_stages_from_the_named_one_on_are_unfrozen(first):
+    model = build()
+    classifier.unfreeze(model, first)
+    order = ["stem", "stage1", "stage2", "stage3", "stage4", "stage5", "head"]
+    reached = {"none": [], "all": order}.get(first, order[order.index(first) :] if first in order else [])
+    for name, members in classifier.groups(model):
+        for layer in members:
+            norm = isinstance(layer, keras.layers.BatchNormalization)
+            expected = layer.name == "logits" or (name in reached and not norm)
+            if layer.weights:
+                assert bool(layer.trainable_weights) == expected, layer.name
+
+
+def test_an_unknown_stage_is_named_with_those_there_are():
+    with pytest.raises(UsageError, match="no stage called 'stage7'. Its stages are stem, stage1, stage2, "):
+        classifier.unfreeze(build(), "stage7")
+
+
+def test_earlier_stages_learn_at_lower_rates():
+    model = build()
+    classifier.unfreeze(model, "all")
+    shares = classifier.shares(model, 0.5)
+    assert set(shares) == {weight.path for weight in model.trainable_weights}
+    found = {
+        name: {shares[weight.path] for layer in members for weight in layer.trainable_weights}
+        for name, members in classifier.groups(model)
+    }
+    assert found == {
+        "stem": {2**-5},
+        "stage1": {2**-4},
+        "stage2": {2**-3},
+        "stage3": {2**-2},
+        "stage4": {2**-1},
+        "stage5": {1.0},
+        "head": {1.0},
+    }
+
+
+def test_set_head_fills_kernel_and_bias():
+    model = build()
+    kernel = (
+        np.random.default_rng(0).normal(size=(model.get_layer("pool").output.shape[-1], 3)).astype("float32")
+    )
+    classifier.set_head(model, [kernel, np.array([1, 2, 3], "float32")])
+    assert np.array_equal(model.get_layer("logits").kernel, kernel)
+    assert np.array_equal(model.get_layer("logits").bias, [1, 2, 3])
+
+
+def test_the_backbone_is_the_one_that_was_asked_for(model):
+    trunk = backbones.build(TEST, weights=None, include_top=False, pooling="avg")
+    assert [layer.name for layer in trunk.layers] == [layer.name for layer in model.layers][
+        : len(trunk.layers)
+    ]

@@ -1,0 +1,247 @@
+import math
+
+import keras
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+
+from tlkit import classifier, training
+from tlkit.errors import TrainingError
+
+CLASSES = 3
+
+
+def photos(count: int = 24, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Squares of one colour a class, with noise: (count, 64, 64, 3) uint8 and their labels."""
+    draw = np.random.default_rng(seed)
+    labels = np.arange(count) % CLASSES
+    colours = np.eye(CLASSES)[labels] * 120 + 60
+    pixels = colours[:, None, None] + draw.normal(0, 20, (count, 64, 64, 3))
+    return pixels.clip(0, 255).astype("uint8"), labels
+
+
+def endless(pixels: np.ndarray, labels: np.ndarray, batch: int = 8):
+    while True:
+        for start in range(0, len(labels), batch):
+            yield pixels[start : start + batch], labels[start : start + batch]
+
+
+def build(first: str = "stage4", *, dropout: float = 0.0, **options) -> keras.Model:
+    model = classifier.build("efficientnet_test", "abc", weights=None, dropout=dropout, **options)
+    classifier.unfreeze(model, first)
+    return model
+
+
+def fit(model: keras.Model, rows=None, **options) -> list[dict]:
+    pixels, labels = rows or photos()
+    told: list[dict] = []
+    settings = {"images": len(labels), "batch_size": 8, "epochs": 2, "learning_rate": 1e-3} | options
+    training.fit(
+        classifier.part(model, None, "logits"), endless(pixels, labels), on_epoch=told.append, **settings
+    )
+    return told
+
+
+def snapshot(model: keras.Model) -> dict[str, bytes]:
+    return {
+        weight.path: np.asarray(weight).tobytes() for weight in model.weights if "seed" not in weight.path
+    }
+
+
+@pytest.mark.parametrize(
+    ("first", "optimizer"), [("none", "adamw"), ("none", "adam"), ("stage5", "sgd"), ("all", "adamw")]
+)
+def test_exactly_the_unfrozen_weights_change(first, optimizer):
+    model = build(first, dropout=0.2)
+    before = snapshot(model)
+    fit(model, optimizer=optimizer, epochs=3)
+    after = snapshot(model)
+    changed = {path for path in before if before[path] != after[path]}
+    assert changed == {weight.path for weight in model.trainable_weights}
+
+
+def test_running_statistics_stay_byte_equal():
+    model = build("all")
+    before = {path: value for path, value in snapshot(model).items() if "moving" in path}
+    fit(model)
+    after = snapshot(model)
+    assert before and all(after[path] == value for path, value in before.items())
+
+
+@pytest.mark.parametrize("first", ["none", "all"])
+def test_the_loss_agrees_in_training_and_inference_mode(first):
+    model = build(first)
+    fit(model, epochs=1)
+    pixels, labels = photos()
+    logits = classifier.part(model, None, "logits")
+    losses = [
+        training.cross_entropy(np.asarray(logits(pixels.astype("float32"), training=mode)), labels)
+        for mode in (True, False)
+    ]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+
+
+def test_training_lowers_the_loss():
+    told = fit(build("stage5"), epochs=4, learning_rate=1e-2)
+    assert told[-1]["loss"] < 0.5 * told[0]["loss"]
+    assert [row["epoch"] for row in told] == [1, 2, 3, 4] and told[-1]["steps"] == 12
+
+
+def test_one_seed_gives_byte_equal_weights():
+    first, second = build("stage4", dropout=0.2), build("stage4", dropout=0.2)
+    fit(first)
+    fit(second)
+    assert list(snapshot(first).values()) == list(snapshot(second).values())
+
+
+def test_the_rate_warms_up_and_falls_along_a_cosine():
+    rates = []
+    model = build("none")
+
+    class Ear(list):
+        def append(self, row):
+            rates.append(row["learning_rate"])
+
+    training.fit(
+        classifier.part(model, None, "logits"),
+        endless(*photos(8)),
+        images=8,  # one step an epoch, so that each step's rate is told
+        batch_size=8,
+        epochs=20,
+        learning_rate=0.01,
+        on_epoch=Ear().append,
+    )
+    warm_up = [0.005, 0.0075]
+    cosine = [0.005 * (1 + math.cos(math.pi * step / 18)) for step in range(18)]
+    assert rates == pytest.approx(warm_up + cosine, rel=1e-5)
+
+
+def test_a_share_scales_the_rate_of_its_weight():
+    """The first step of Adam has the size of the rate, whatever the gradient."""
+    moved = {}
+    for share in (1.0, 0.25):
+        model = build("stage5")
+        path = model.get_layer("logits").kernel.path
+        before = model.get_layer("logits").kernel.numpy().copy()
+        fit(model, epochs=1, images=8, optimizer="adam", shares={path: share})
+        moved[share] = np.abs(np.asarray(model.get_layer("logits").kernel) - before).mean()
+    assert moved[0.25] == pytest.approx(0.25 * moved[1.0], rel=0.02)
+
+
+def test_weight_decay_spares_biases():
+    """Labels that the model already expects give no gradient: what is left is the decay."""
+    model = build("none")
+    bias, kernel = model.get_layer("logits").bias, model.get_layer("logits").kernel
+    bias.assign([50.0, 0.0, 0.0])
+    before = kernel.numpy().copy()
+    pixels, _ = photos(8)
+    fit(model, (pixels, np.zeros(8, int)), epochs=5, optimizer="adamw")
+    assert np.array_equal(bias, [50.0, 0.0, 0.0])
+    assert np.abs(np.asarray(kernel)).sum() < np.abs(before).sum()
+
+
+def test_smoothing_spreads_a_share_of_the_label():
+    """An answer that is sure by 50 nats costs them for the share of the label that lies elsewhere."""
+    sure = build("none")
+    sure.get_layer("logits").bias.assign([50.0, 0.0, 0.0])
+    pixels, _ = photos(8)
+    rows = (pixels, np.zeros(8, int))
+    plain, smooth = (fit(sure, rows, epochs=1, learning_rate=1e-12, smoothing=s)[0]["loss"] for s in (0, 0.3))
+    assert plain == pytest.approx(0, abs=1e-3)
+    assert smooth == pytest.approx(0.2 * 50, rel=0.1)
+
+
+def test_a_loss_that_is_not_finite_stops_at_once_and_says_where():
+    model = build("all")
+    seen = []
+
+    def batches():
+        for step, (pixels, labels) in enumerate(endless(*photos())):
+            seen.append(step)
+            yield (pixels.astype("float32") * (np.nan if step == 4 else 1)), labels
+
+    with pytest.raises(
+        TrainingError,
+        match=r"fine-tuning, epoch 2, step 5 of 9, learning rate 0\.00\d+\. Use a lower --learning-rate",
+    ):
+        training.fit(
+            classifier.part(model, None, "logits"),
+            batches(),
+            images=24,
+            batch_size=8,
+            epochs=3,
+            learning_rate=1e-3,
+            phase="fine-tuning",
+        )
+    assert max(seen) < 9
+
+
+def test_float16_scales_its_loss_and_learns():
+    told = fit(build("stage5", policy="mixed_float16"), epochs=4, learning_rate=1e-2)
+    assert told[-1]["loss"] < 0.8 * told[0]["loss"]
+
+
+def test_bfloat16_learns():
+    told = fit(build("stage5", policy="mixed_bfloat16"), epochs=4, learning_rate=1e-2)
+    assert told[-1]["loss"] < 0.8 * told[0]["loss"]
+
+
+@pytest.fixture(scope="module")
+def clouds() -> tuple[np.ndarray, np.ndarray]:
+    """(60, 3, 10) features of three classes, three views each, and their labels."""
+    draw = np.random.default_rng(3)
+    labels = np.arange(60) % CLASSES
+    centres = draw.normal(0, 1.0, (CLASSES, 10))
+    photos = centres[labels] + draw.normal(0, 1.0, (60, 10))
+    return (photos[:, None] + draw.normal(0, 0.3, (60, 3, 10))).astype("float32"), labels
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_the_solved_head_is_a_logistic_regression(clouds, classes):
+    views, labels = clouds
+    views, labels = views[labels < classes], labels[labels < classes]
+    kernel, bias = training.solve_head(views, labels, classes, seed=0)
+    assert kernel.shape == (10, classes) and bias.shape == (classes,) and kernel.dtype == np.float32
+    rows, answers = views.reshape(-1, 10), labels.repeat(3)
+    found = [
+        LogisticRegression(C=strength / 3, max_iter=5000, tol=1e-8).fit(rows / views.std(), answers)
+        for strength in training.STRENGTHS
+    ]
+    ours = rows @ kernel + bias
+    ours = np.exp(ours) / np.exp(ours).sum(1, keepdims=True)
+    gaps = [np.abs(model.predict_proba(rows / views.std()) - ours).max() for model in found]
+    assert min(gaps) < 0.01  # it is one of those that were tried, solved as scikit-learn solves it
+
+
+def test_the_penalty_is_strong_where_features_say_nothing(clouds):
+    views, labels = clouds
+    noise = np.random.default_rng(0).normal(size=views.shape).astype("float32")
+    kernel, _ = training.solve_head(noise, labels, CLASSES, seed=0)
+    clear, _ = training.solve_head(views, labels, CLASSES, seed=0)
+    assert np.abs(kernel).max() < 0.1 * np.abs(clear).max()
+
+
+def test_a_class_of_one_photo_can_be_solved(clouds):
+    views, labels = clouds
+    chosen = [0, 1, 2, 4, 5, 7, 8]
+    kernel, bias = training.solve_head(views[chosen], labels[chosen], CLASSES, seed=0)
+    assert (
+        np.isfinite(kernel).all() and ((views[chosen, 0] @ kernel + bias).argmax(1) == labels[chosen]).all()
+    )
+
+
+def test_a_trained_head_separates_what_a_line_cannot():
+    draw = np.random.default_rng(0)
+    points = draw.normal(size=(200, 1, 8)).astype("float32")
+    labels = (points[:, 0, 0] * points[:, 0, 1] > 0).astype(int)
+    head = keras.Sequential([keras.Input((8,)), keras.layers.Dense(64, "relu"), keras.layers.Dense(2)])
+    weights = training.fit_head(head, points.repeat(5, 1), labels, seed=0)
+    head.set_weights(weights)
+    assert (head.predict_on_batch(points[:, 0]).argmax(1) == labels).mean() > 0.9
+
+
+def test_cross_entropy_agrees_with_keras():
+    draw = np.random.default_rng(0)
+    logits, labels = draw.normal(0, 3, (50, 4)).astype("float32"), draw.integers(0, 4, 50)
+    theirs = keras.losses.SparseCategoricalCrossentropy(from_logits=True)(labels, logits)
+    assert training.cross_entropy(logits, labels) == pytest.approx(float(theirs), rel=1e-5)

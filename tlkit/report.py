@@ -14,6 +14,11 @@ from tlkit import printed
 
 SCHEMA = 1
 MATRIX = 12  # classes up to which a confusion matrix is drawn
+KEPT = {
+    "head": "the head on the untouched backbone",
+    "halfway": "the mean of the head alone and the fine-tuned network",
+    "fine-tuned": "the fine-tuned network",
+}
 FEW_PHOTOS = 20  # a class: below that, few are offered as a reason
 
 Path = str | os.PathLike[str]
@@ -101,7 +106,7 @@ class Finetuned(Report):
     selected_on_val: bool
     seconds: float
     exports: Sequence[Exported]
-    kept: str  # "head" or "fine-tuned"
+    kept: str  # "head", "halfway" or "fine-tuned"
     learned: bool  # better than the largest class beyond chance
     notes: Sequence[str] = ()
 
@@ -114,12 +119,7 @@ class Finetuned(Report):
             ),
             ("top-1", printed.top1(self.val_top1, self.val_images, self.val_top1_interval)),
             ("guessing", f"{printed.percent(self.majority_top1)} by always naming the largest class"),
-            (
-                "kept",
-                "the fine-tuned network"
-                if self.kept == "fine-tuned"
-                else "the head on the untouched backbone",
-            ),
+            ("kept", KEPT[self.kept]),
             ("time", printed.duration(self.seconds)),
         ]
         lines = [] if self.learned else self._warning()

@@ -20,7 +20,9 @@ def main(images: str, seed: int) -> None:
     keras.utils.set_random_seed(seed)
     size = (224, 224)
     train, val = (
-        keras.utils.image_dataset_from_directory(f"{images}/{part}", image_size=size, batch_size=32, seed=seed, verbose=False)
+        keras.utils.image_dataset_from_directory(
+            f"{images}/{part}", image_size=size, batch_size=32, seed=seed, verbose=False
+        )
         for part in ("train", "val")
     )
     base = EfficientNetLite0(weights="imagenet", include_top=False)

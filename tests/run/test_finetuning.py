@@ -55,8 +55,10 @@ def test_the_run_folder_tells_its_story(finished):
     about = json.loads((run / "run.json").read_text())
     assert about["seed"] == 0 and about["versions"]["keras"].startswith("3.") and about["device"] == "CPU"
     rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    assert [row["phase"] for row in rows] == ["head", "fine-tuning"]
+    assert [row["phase"] for row in rows] == ["head", "fine-tuning", "choice"]
     assert rows[1]["images_per_second"] > 0 and rows[1]["loss"] > 0
+    best = max(row["right"] for row in (rows[2][name] for name in ("head", "halfway", "fine-tuned")))
+    assert rows[2]["kept"] == finished.kept and rows[2][finished.kept]["right"] == best
     assert (run / "labels.txt").read_text() == "brick\ngrass\ngravel\n"
 
 
@@ -143,7 +145,7 @@ def test_a_destroyed_model_gives_way_to_its_head(textures, tmp_path):
     )  # fmt: skip
     assert done.kept == "head" and done.val_top1 > 0.9
     rows = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
-    assert rows[-1]["right"] < rows[0]["right"]
+    assert rows[-1]["fine-tuned"]["right"] < rows[-1]["head"]["right"] == rows[0]["right"]
     head = tlkit.finetune(textures, output=tmp_path / "head", epochs=0, export="none", image_size=64)
     trunks = [weights(Path(run.run))[:-2] for run in (done, head)]
     assert trunks[0] == trunks[1]

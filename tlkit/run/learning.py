@@ -88,9 +88,11 @@ def head(lesson: Lesson, views: np.ndarray, photos: Sequence[Photo]) -> list[np.
 
 
 def learn(lesson: Lesson, views: np.ndarray, metrics: Path) -> str:
-    """Leave the better of head and fine-tuned model in `lesson.model`: "head" or "fine-tuned".
+    """Leave the best of three models in `lesson.model` and return its name.
 
-    Judged by right answers on the slice that neither has seen; the head wins only if it has more.
+    `head`, the solved head on the untouched trunk; `fine-tuned`; and `halfway` between the two, weight
+    by weight (Wortsman et al., arXiv:2109.01903). Judged by right answers on the slice that none of
+    them has seen, then by cross-entropy there. Figures of every step go to the file `metrics`.
     """
     seen = len(lesson.sides.fit)
     if lesson.recipe.epochs == 0:
@@ -99,29 +101,39 @@ def learn(lesson: Lesson, views: np.ndarray, metrics: Path) -> str:
         return "head"
     classifier.set_head(lesson.model, head(lesson, views[:seen], lesson.sides.fit))
     before = lesson.model.get_weights()
-    judged = _labels(lesson.sides.choose)
-    answers = training.features(classifier.part(lesson.model, "pool", "logits"), [views[seen:, 0]])
-    head_right = int((answers.argmax(1) == judged).sum())
+    verdicts = {"head": _judge(lesson)}
+    rows = finetune(lesson, [{"phase": "head", **verdicts["head"]._asdict()}], metrics)
+    after = lesson.model.get_weights()
+    verdicts["fine-tuned"] = _judge(lesson)
+    halfway = [_middle(*pair) for pair in zip(before, after, strict=True)]
+    lesson.model.set_weights(halfway)
+    verdicts["halfway"] = _judge(lesson)
 
-    if finetune(lesson, metrics, head_right) >= head_right:
-        return "fine-tuned"
-    lesson.model.set_weights(before)
-    classifier.set_head(lesson.model, head(lesson, views, lesson.sides.train))
-    return "head"
+    kept = max(verdicts, key=lambda name: (verdicts[name].right, -verdicts[name].cross_entropy))
+    rows += [{"phase": "choice", "kept": kept} | {name: row._asdict() for name, row in verdicts.items()}]
+    _write(metrics, rows)
+    lesson.model.set_weights({"head": before, "fine-tuned": after, "halfway": halfway}[kept])
+    if kept == "head":  # the slice has done its work: it may be learned from too
+        classifier.set_head(lesson.model, head(lesson, views, lesson.sides.train))
+    return kept
 
 
-def finetune(lesson: Lesson, metrics: Path, head_right: int) -> int:
-    """Train head and unfrozen stages; returns the right answers on the slice after the last epoch.
+class Verdict(NamedTuple):
+    """How a model does on the slice of training photos that choices are made on."""
 
-    A line of figures an epoch goes to the file `metrics`.
-    """
+    right: int
+    of: int  # photos
+    cross_entropy: float  # nats
+
+
+def finetune(lesson: Lesson, rows: list[dict[str, Any]], metrics: Path) -> list[dict[str, Any]]:
+    """Train head and unfrozen stages; the rows given, and one more an epoch, go to the file `metrics`."""
     recipe, photos = lesson.recipe, lesson.sides.fit
     classifier.unfreeze(lesson.model, recipe.unfreeze_from)
-    rows = [{"phase": "head", "chosen_on": len(lesson.sides.choose), "right": head_right}]
 
     def on_epoch(row: dict[str, Any]) -> None:
-        rows.append({**row, "chosen_on": len(lesson.sides.choose), "right": _right(lesson)})
-        files.write(metrics, "".join(f"{json.dumps(row)}\n" for row in rows))
+        rows.append({**row, **_judge(lesson)._asdict()})
+        _write(metrics, rows)
 
     training.fit(
         classifier.part(lesson.model, None, "logits"),
@@ -137,7 +149,16 @@ def finetune(lesson: Lesson, metrics: Path, head_right: int) -> int:
         progress=lesson.progress,
         on_epoch=on_epoch,
     )
-    return rows[-1]["right"]
+    return rows
+
+
+def _middle(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """The mean of two weights; of a counter, such as a dropout's seed, the later one."""
+    return (before + after) / 2 if np.issubdtype(before.dtype, np.floating) else after
+
+
+def _write(metrics: Path, rows: list[dict[str, Any]]) -> None:
+    files.write(metrics, "".join(f"{json.dumps(row)}\n" for row in rows))
 
 
 def _batches(lesson: Lesson, photos: Sequence[Photo]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -154,11 +175,14 @@ def _batches(lesson: Lesson, photos: Sequence[Photo]) -> Iterator[tuple[np.ndarr
             start += len(pixels)
 
 
-def _right(lesson: Lesson) -> int:
-    """Right answers on the slice, in inference mode, seen as the phone sees them."""
+def _judge(lesson: Lesson) -> Verdict:
+    """Ask the model about the slice, in inference mode, seen as the phone sees it."""
     paths = [lesson.root / photo.path for photo in lesson.sides.choose]
     batches = data.batches(paths, lesson.size, 32, lesson.recipe.workers)
-    return int((training.features(lesson.model, batches).argmax(1) == _labels(lesson.sides.choose)).sum())
+    logits = training.features(classifier.part(lesson.model, None, "logits"), batches)
+    labels = _labels(lesson.sides.choose)
+    right = int((logits.argmax(1) == labels).sum())
+    return Verdict(right, len(labels), training.cross_entropy(logits, labels))
 
 
 def _labels(photos: Sequence[Photo]) -> np.ndarray:

@@ -1,0 +1,114 @@
+"""README is a test: its blocks run as they stand, and print what it shows (times and rates masked)."""
+
+import doctest
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCK = re.compile(r"(?P<note><!--[^>]*-->\n)?^```(?P<kind>\w*)\n(?P<text>.*?)^```$", re.M | re.S)
+BLOCKS = [found.groupdict() for found in BLOCK.finditer(README)]
+
+MASKS = [
+    (r"[\d,.]+ images/s", "N images/s"),
+    (r"loss \d\.\d+", "loss N"),
+    (r"(time +).*", r"\1N"),
+    (r"at most 0\.\d+ apart", "at most N apart"),
+    (r"lead was 0\.\d+", "lead was N"),
+    (r"\d+% (brick|grass|gravel)", r"N% \1"),
+    (r"Running on .*", "Running on N"),
+    (r" +$", ""),
+]
+
+
+def masked(text: str) -> str:
+    for pattern, mask in MASKS:
+        text = re.sub(pattern, mask, text, flags=re.M)
+    return text.strip()
+
+
+def blocks(kind: str) -> list[str]:
+    return [block["text"] for block in BLOCKS if block["kind"] == kind]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory) -> Path:
+    """A scratch folder that holds data/ and in which the commands run one after the other."""
+    place = tmp_path_factory.mktemp("readme")
+    shutil.copytree(ROOT / "data", place / "data")
+    return place
+
+
+def commands(block: str) -> list[tuple[str, str]]:
+    """Each `$ command` of a block with the lines that are shown below it."""
+    parts = re.split(r"^\$ (.*)\n", block, flags=re.M)
+    assert parts[0] == ""
+    return list(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def test_every_block_is_run_or_says_why_not():
+    assert len(BLOCKS) >= 8
+    for block in BLOCKS:
+        run = block["kind"] in ("console", "python") or not block["kind"]  # no kind: a drawing of folders
+        assert run or block["note"], block["text"]
+
+
+def test_console_blocks_print_what_is_shown(place):
+    here = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    shown = [pair for block in blocks("console") for pair in commands(block)]
+    assert len(shown) >= 5
+    for command, expected in shown:
+        done = subprocess.run(
+            command,
+            shell=True,
+            cwd=place,
+            env=os.environ | {"PATH": here},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        assert done.returncode == 0, done.stdout
+        assert masked(done.stdout) == masked(expected), command
+
+
+def test_python_blocks_print_what_is_shown(place, monkeypatch):
+    """After the console blocks, whose run they use."""
+    monkeypatch.chdir(place)
+    assert (place / "runs").is_dir(), "the console blocks have to run before"
+    parser, runner = doctest.DocTestParser(), doctest.DocTestRunner(verbose=False)
+    for number, block in enumerate(blocks("python")):
+        test = parser.get_doctest(block, {}, f"README block {number}", "README.md", 0)
+        assert test.examples
+        runner.run(test)
+    assert runner.summarize(verbose=False).failed == 0
+
+
+def test_ci_runs_the_readmes_own_lines():
+    """.ci/run and README cannot drift: CI runs these lines out of README itself."""
+    lines = [line for block in blocks("sh") for line in block.splitlines()]
+    assert len(lines) == 2
+    assert lines[0].endswith("tlkit finetune data/textures") and lines[1].endswith("pytest")
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    assert "readme_line 1" in script and "readme_line 2" in script
+    for number, line in enumerate(lines, start=1):
+        printed = subprocess.run(
+            ["bash", str(ROOT / ".ci" / "run"), "--print", str(number)],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert printed.stdout.strip() == line
+
+
+def test_every_knob_that_readme_names_is_one():
+    from tlkit.recipe import KNOBS
+
+    named = set(re.findall(r"`(--[a-z-]+)", README))
+    known = {f"--{name.replace('_', '-')}" for name in KNOBS} | {"--json", "--quiet", "--debug", "--help"}
+    assert named and named <= known

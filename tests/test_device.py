@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 
@@ -35,3 +36,16 @@ def test_operations_run_in_one_order_only_if_tensorflow_has_not_started():
     for before, expected in (("0", "True"), ("import tensorflow as tf; tf.constant(1.0)", "False")):
         done = subprocess.run([sys.executable, "-c", program.format(before)], capture_output=True, text=True)
         assert done.stdout.strip() == expected, done.stderr
+
+
+def test_another_backend_of_keras_is_one_line_that_says_what_to_set():
+    program = "import tlkit; tlkit.finetune('.')"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=os.environ | {"KERAS_BACKEND": "numpy"},
+        cwd=os.path.dirname(__file__),
+        capture_output=True,
+        text=True,
+    )
+    assert "DeviceError: Keras runs on numpy in this process" in done.stderr
+    assert "KERAS_BACKEND to tensorflow" in done.stderr

@@ -1,6 +1,7 @@
 """A backbone and a new head, as one flat Keras model from photographs to probabilities."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -41,8 +42,9 @@ def build(
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy)  # Keras has no other way to reach every layer of a builder
     try:
-        options = {} if shape is None else {"input_shape": shape}
-        options |= {"seed": seed} if weights is None else {}
+        options: dict[str, Any] = {} if shape is None else {"input_shape": shape}
+        if weights is None:
+            options["seed"] = seed
         trunk = backbones.build(backbone, weights=weights, include_top=False, pooling="avg", **options)
         x = layers.Dropout(dropout, seed=seed, name="head_dropout")(trunk.output)
         if head == "mlp":

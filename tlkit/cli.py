@@ -30,7 +30,8 @@ class Failure(click.ClickException):
 
     def __init__(self, error: TlkitError):
         super().__init__(error.message)
-        self.kind, self.hint, self.exit_code = error.kind, error.hint, error.exit_code
+        self.kind, self.hint = error.kind, error.hint
+        self.exit_code = error.exit_code  # type: ignore[misc]  # Click reads it from the instance
 
 
 class Commands(click.Group):
@@ -376,12 +377,10 @@ def _usage(error: click.ClickException) -> str | None:
     ctx = getattr(error, "ctx", None)
     if ctx is None:
         return None
-    stray = getattr(error, "option_name", None) in ("--json", "--quiet", "--debug")
-    return (
-        f"{error.option_name} stands after the command."
-        if stray
-        else f"'{ctx.command_path} --help' tells more."
-    )
+    option = getattr(error, "option_name", None)
+    if option in ("--json", "--quiet", "--debug"):
+        return f"{option} stands after the command."
+    return f"'{ctx.command_path} --help' tells more."
 
 
 def _failed(kind: str, message: str, hint: str | None, code: int, as_json: bool, debug: bool) -> int:

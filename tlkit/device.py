@@ -6,6 +6,7 @@ has to come before the first tensor. Later it can only report what it finds.
 
 from typing import NamedTuple
 
+import keras
 import tensorflow as tf
 
 from tlkit.errors import DeviceError
@@ -33,8 +34,13 @@ def pick(device: str = "auto", precision: str = "auto") -> Device:
     Auto precision is float32 on a CPU, where half precision is slower; on a GPU bfloat16 from
     compute capability 8.0 on, below that float16 with loss scaling.
 
-    Raises `DeviceError` if a GPU is asked for and TensorFlow sees none.
+    Raises `DeviceError` if a GPU is asked for and TensorFlow sees none, or Keras runs on another backend.
     """
+    if keras.backend.backend() != "tensorflow":
+        raise DeviceError(
+            f"Keras runs on {keras.backend.backend()} in this process; the phone file needs TensorFlow.",
+            "Set the environment variable KERAS_BACKEND to tensorflow before Keras is imported.",
+        )
     gpus = tf.config.list_physical_devices("GPU")
     if device == "gpu" and not gpus:
         raise DeviceError(

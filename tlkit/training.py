@@ -163,6 +163,7 @@ def _layerwise(
     name: str, schedule: Any, shares: Mapping[str, float], variables: list
 ) -> optimizers.Optimizer:
     """A Keras optimizer whose rate is a share of the schedule's, weight by weight."""
+    parent: Any
     parent, options = {
         "adamw": (optimizers.AdamW, {"weight_decay": WEIGHT_DECAY}),
         "adam": (optimizers.Adam, {}),

@@ -45,13 +45,11 @@ def main(images: Path, runs: int) -> None:
     for name, rows in (("tlkit", ours), ("tutorial", theirs)):
         top1 = [row[1] for row in rows]
         seconds = statistics.median(row[0] for row in rows)
-        print(
-            f"{name}: top-1 mean {statistics.mean(top1):.4f} ({min(top1):.4f}–{max(top1):.4f}), median {seconds:.1f} s"
-        )
+        spread = f"mean {statistics.mean(top1):.4f} ({min(top1):.4f}–{max(top1):.4f})"
+        print(f"{name}: top-1 {spread}, median {seconds:.1f} s")
     ratios = [a[0] / b[0] for a, b in zip(ours, theirs, strict=True)]
-    print(
-        f"wall time, tlkit / tutorial: median {statistics.median(ratios):.2f} ({min(ratios):.2f}–{max(ratios):.2f})"
-    )
+    spread = f"median {statistics.median(ratios):.2f} ({min(ratios):.2f}–{max(ratios):.2f})"
+    print(f"wall time, tlkit / tutorial: {spread}")
 
 
 if __name__ == "__main__":

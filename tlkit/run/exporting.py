@@ -59,7 +59,7 @@ def scheme(format: str, quantize: str | None) -> str:
     return "none"
 
 
-def _photos(known, labels, images, progress) -> tuple[Path | None, tuple[Photo, ...], tuple[Photo, ...]]:
+def _photos(known, labels, images, progress) -> tuple[Path, tuple[Photo, ...], tuple[Photo, ...]]:
     """Where the photos lie, those to check on and those to calibrate on; never the same ones."""
     if images is not None:
         found = data.scan(images, progress=progress)
@@ -69,7 +69,7 @@ def _photos(known, labels, images, progress) -> tuple[Path | None, tuple[Photo, 
         train, check = data.split(relabelled, CHECK_SHARE, seed=0)
         return found.root, check, train
     if known.run is None:
-        return None, (), ()
+        return known.model.parent, (), ()
     root, check = folder.photos(known.run, "val", tuple(labels))
     return root, check, folder.photos(known.run, "train", tuple(labels))[1]
 

@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -38,7 +38,7 @@ class Job(NamedTuple):
     labels: Sequence[str]
     format: str
     quantize: str
-    root: Path | None  # of the photos
+    root: Path  # of the photos
     calibration: Sequence[Photo]  # to take some from, for int8
     judges: Judges | None  # None: not checked on photos
     name: str  # of the model
@@ -77,7 +77,7 @@ def write(converter: formats.Converter, job: Job, progress: Silent) -> Exported:
 
 def _judge(draft: Path, job: Job, progress: Silent) -> Exported:
     """The figures of a file that does not have its name yet."""
-    facts = {
+    facts: dict[str, Any] = {
         "path": job.target,
         "format": job.format,
         "quantize": job.quantize,
@@ -85,7 +85,7 @@ def _judge(draft: Path, job: Job, progress: Silent) -> Exported:
         "sha256": _sha256(draft),
     }
     if job.judges is None:
-        nothing = dict.fromkeys(("reference_top1", "top1", "agreement", "max_difference"))
+        nothing: dict[str, Any] = dict.fromkeys(("reference_top1", "top1", "agreement", "max_difference"))
         note = "Not checked on photos: a bare model brings none. Name a folder of them with --images."
         return Exported(**facts, **nothing, images=0, notes=(note,))
     paths = [job.judges.root / photo.path for photo in job.judges.photos]
@@ -93,7 +93,7 @@ def _judge(draft: Path, job: Job, progress: Silent) -> Exported:
     return Exported(**facts, **compare(job.judges, found, job.labels))
 
 
-def compare(judges: Judges, found: np.ndarray, labels: Sequence[str]) -> dict:
+def compare(judges: Judges, found: np.ndarray, labels: Sequence[str]) -> dict[str, Any]:
     """The figures of the gate: what the file says beside what its model said, photo by photo."""
     truth = np.array([photo.label for photo in judges.photos])
     before, after = judges.probabilities.argmax(1), found.argmax(1)

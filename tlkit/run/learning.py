@@ -45,7 +45,7 @@ class Lesson(NamedTuple):
     def size(self) -> int:
         return self.model.input_shape[1]
 
-    def view(self, epoch: int, places: Sequence[int]) -> Callable | None:
+    def view(self, epoch: int, places: Sequence[int] | np.ndarray) -> Callable | None:
         """How `data.batches` sees photos: varied by seed, epoch and the photo's place; None: unvaried."""
         if self.recipe.augment == "none":
             return None

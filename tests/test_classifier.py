@@ -102,14 +102,19 @@ def test_earlier_stages_learn_at_lower_rates():
     }
 
 
-def test_set_head_fills_kernel_and_bias():
-    model = build()
-    kernel = (
-        np.random.default_rng(0).normal(size=(model.get_layer("pool").output.shape[-1], 3)).astype("float32")
-    )
-    classifier.set_head(model, [kernel, np.array([1, 2, 3], "float32")])
-    assert np.array_equal(model.get_layer("logits").kernel, kernel)
-    assert np.array_equal(model.get_layer("logits").bias, [1, 2, 3])
+@pytest.mark.parametrize(
+    ("first", "expected"),
+    [("all", None), ("stem", None), ("stage1", "stem"), ("stage4", "stage3"), ("none", "pool")],
+)
+def test_the_cut_is_the_last_frozen_mark(model, first, expected):
+    assert classifier.cut(model, first) == expected
+
+
+def test_a_part_shares_its_weights_and_computes_the_same(model):
+    photos = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3)).astype("float32")
+    lower, upper = classifier.part(model, None, "stage3"), classifier.part(model, "stage3", "probabilities")
+    np.testing.assert_allclose(upper(lower(photos)), model(photos), atol=1e-6)
+    assert {id(weight) for weight in upper.weights} <= {id(weight) for weight in model.weights}
 
 
 def test_the_backbone_is_the_one_that_was_asked_for(model):

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
-import numpy as np
 from keras import Model, layers
 
 from tlkit import backbones
@@ -102,6 +101,15 @@ def unfreeze(model: Model, first: str) -> None:
             layer.trainable = trunk or layer.name in HEAD
 
 
+def cut(model: Model, first: str) -> str | None:
+    """The last layer that stays frozen when stages from `first` on are not; None: the photo itself."""
+    if first == "none":
+        return "pool"
+    names = stages(model)
+    place = 0 if first == "all" else names.index(first)
+    return names[place - 1] if place else None
+
+
 def shares(model: Model, decay: float) -> dict[str, float]:
     """A learning rate for each trainable weight, by its path, as a share of the head's.
 
@@ -114,11 +122,6 @@ def shares(model: Model, decay: float) -> dict[str, float]:
         for layer in members
         for weight in layer.trainable_weights
     }
-
-
-def set_head(model: Model, weights: Sequence[np.ndarray]) -> None:
-    """Give the head these weights: of each of its layers the kernel, then the bias."""
-    part(model, "pool", "logits").set_weights(weights)
 
 
 def part(model: Model, start: str | None, end: str) -> Model:

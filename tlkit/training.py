@@ -4,11 +4,9 @@ Works on any Keras model that ends in a dense layer of logits. Knows no backbone
 recipe: batches come in as arrays, and go on without end.
 """
 
-import contextlib
-import itertools
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import keras
@@ -17,7 +15,7 @@ from keras import Model, optimizers
 from threadpoolctl import threadpool_limits
 
 from tlkit.errors import TrainingError
-from tlkit.progress import SILENT, Silent, Task
+from tlkit.progress import SILENT, Silent
 
 STRENGTHS = tuple(10 ** (k / 2) for k in range(-8, 3))  # inverse L2 penalties tried for a linear head
 FOLDS = 5
@@ -28,9 +26,13 @@ MOMENTUM = 0.9  # of SGD
 HEAD_EPOCHS, HEAD_BATCH, HEAD_RATE = 30, 64, 1e-3  # of a head that is trained, not solved
 
 
-def features(model: Model, batches: Iterable[np.ndarray]) -> np.ndarray:
-    """What `model` returns for batches of photographs: (photos, …), float32, in their order."""
-    return np.concatenate([np.asarray(model.predict_on_batch(batch), "float32") for batch in batches])
+def answers(model: Model, batch: np.ndarray, size: int) -> np.ndarray:
+    """What `model` returns for at most `size` inputs, as float32.
+
+    A shorter batch is filled up first: another shape would have the model traced again, for seconds.
+    """
+    filled = np.concatenate([batch, batch[:1].repeat(size - len(batch), 0)]) if len(batch) < size else batch
+    return np.asarray(model.predict_on_batch(filled), "float32")[: len(batch)]
 
 
 def cross_entropy(logits: np.ndarray, labels: np.ndarray) -> float:
@@ -96,32 +98,23 @@ def fit_head(model: Model, views: np.ndarray, labels: np.ndarray, seed: int) -> 
     """The weights of a head of several layers, trained on (photos, views, width) features by AdamW."""
     rows = views.reshape(-1, views.shape[-1])
     answers = labels.repeat(views.shape[1])
+    size = min(HEAD_BATCH, len(rows))
+    steps = len(rows) // size
 
-    def batches() -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        for epoch in itertools.count():
-            order = np.random.default_rng([seed, epoch]).permutation(len(rows))
-            for start in range(0, len(order), HEAD_BATCH):
-                chosen = order[start : start + HEAD_BATCH]
-                yield rows[chosen], answers[chosen]
+    def epoch(number: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        order = np.random.default_rng([seed, number]).permutation(len(rows))
+        for chosen in np.split(order[: steps * size], steps):
+            yield rows[chosen], answers[chosen]
 
-    fit(
-        model,
-        batches(),
-        images=len(rows),
-        batch_size=HEAD_BATCH,
-        epochs=HEAD_EPOCHS,
-        learning_rate=HEAD_RATE,
-        phase="head",
-    )
+    fit(model, epoch, steps=steps, epochs=HEAD_EPOCHS, learning_rate=HEAD_RATE, phase="head")
     return model.get_weights()
 
 
 def fit(
     model: Model,
-    batches: Iterator[tuple[np.ndarray, np.ndarray]],
+    epoch: Callable[[int], Iterator[tuple[np.ndarray, np.ndarray]]],
     *,
-    images: int,
-    batch_size: int,
+    steps: int,
     epochs: int,
     learning_rate: float,
     optimizer: str = "adamw",
@@ -131,32 +124,60 @@ def fit(
     progress: Silent = SILENT,
     on_epoch: Callable[[dict[str, Any]], None] = lambda row: None,
 ) -> None:
-    """Fit a model that returns logits to batches of (inputs, labels), `images` in all an epoch.
+    """Fit a model that returns logits: `epoch(number)` gives `steps` batches of inputs and labels.
 
     Changes exactly `model.trainable_weights`. The rate climbs to `learning_rate` in the first tenth of
     all steps and falls to 0 along a cosine; a weight learns at that times its `shares[path]` (1 if
     unnamed). `smoothing` is the share of each label that is spread over all classes.
-    `progress` gets a task an epoch, `on_epoch` a row of figures after it.
+    `progress` gets a task an epoch, `on_epoch` a row of figures after it. Batches should be of one
+    size: each new one has the step traced anew.
 
     Raises `TrainingError` at the first loss that is not finite.
     """
-    steps = -(-images // batch_size)
-    total = steps * epochs
-    warm_up = max(1, round(WARM_UP * total))
-    # From 1/warm_up of the peak: a first step at rate 0 would be wasted.
-    schedule = optimizers.schedules.CosineDecay(
-        learning_rate / warm_up, max(1, total - warm_up), warmup_target=learning_rate, warmup_steps=warm_up
-    )
+    schedule = _warm_cosine(learning_rate, steps * epochs)
     chosen = _layerwise(optimizer, schedule, shares or {}, model.trainable_variables)
     if any(layer.compute_dtype == "float16" for layer in model.layers):
         chosen = optimizers.LossScaleOptimizer(chosen)  # small gradients vanish in float16 without
     loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=smoothing)
     # Without XLA: on a CPU it cost 13 times what it saved.
     model.compile(chosen, loss, jit_compile=False)
-    watch = _Watch(phase, images, steps, epochs, schedule, progress, on_epoch)
-    inputs = _one_hot(batches, model.output_shape[-1], watch.sizes)
-    with watch.tasks:
-        model.fit(inputs, steps_per_epoch=steps, epochs=epochs, shuffle=False, verbose=0, callbacks=[watch])
+    one_hot = np.eye(model.output_shape[-1], dtype="float32")
+    for number in range(epochs):
+        started, images = time.perf_counter(), 0
+        model.reset_metrics()
+        with progress.task(f"{phase} {number + 1}/{epochs}", steps, "steps") as task:
+            for step, (inputs, labels) in enumerate(epoch(number), start=number * steps):
+                logs = model.train_on_batch(inputs, one_hot[labels], return_dict=True)
+                rate = float(schedule(step))
+                if not math.isfinite(logs["loss"]):
+                    raise TrainingError(
+                        f"The loss is no longer finite: {phase}, epoch {number + 1}, "
+                        f"step {step + 1} of {epochs * steps}, learning rate {rate:.2g}.",
+                        "Use a lower --learning-rate (a tenth is a good next try), or --precision float32.",
+                    )
+                images += len(labels)
+                speed = images / (time.perf_counter() - started)
+                task.tick(1, f"loss {logs['loss']:.3f}  {speed:,.0f} images/s")
+        seconds = time.perf_counter() - started
+        on_epoch(
+            {
+                "phase": phase,
+                "epoch": number + 1,
+                "steps": step + 1,
+                "loss": float(logs["loss"]),
+                "learning_rate": rate,
+                "seconds": seconds,
+                "images_per_second": images / seconds,
+            }
+        )
+
+
+def _warm_cosine(peak: float, steps: int) -> optimizers.schedules.LearningRateSchedule:
+    warm_up = max(1, round(WARM_UP * steps))
+    # From 1/warm_up of the peak: a first step at rate 0 would be wasted.
+    return optimizers.schedules.CosineDecay(
+        peak / warm_up, max(1, steps - warm_up), warmup_target=peak, warmup_steps=warm_up
+    )
 
 
 def _layerwise(
@@ -179,50 +200,3 @@ def _layerwise(
     made = Layerwise(schedule, **options)
     made.exclude_from_weight_decay(var_list=[v for v in variables if len(v.shape) < 2])
     return made
-
-
-def _one_hot(
-    batches: Iterator[tuple[np.ndarray, np.ndarray]], classes: int, sizes: list[int]
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    for inputs, labels in batches:
-        sizes.append(len(inputs))
-        yield inputs, np.eye(classes, dtype="float32")[labels]
-
-
-class _Watch(keras.callbacks.Callback):
-    """Hears every step: stops at a loss that is not finite, tells progress, sums up an epoch."""
-
-    def __init__(self, phase, images, steps, epochs, schedule, progress, on_epoch):
-        super().__init__()
-        self.phase, self.images, self.steps, self.epochs = phase, images, steps, epochs
-        self.schedule = schedule
-        self.progress, self.on_epoch = progress, on_epoch
-        self.task: Task | None = None
-        self.tasks = contextlib.ExitStack()  # the progress task that is open, if any
-        self.sizes: list[int] = []  # of batches in the order they were drawn, which may run ahead
-        self.step = 0
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self.started = time.perf_counter()
-        title = f"{self.phase} {epoch + 1}/{self.epochs}"
-        self.task = self.tasks.enter_context(self.progress.task(title, self.images))
-
-    def on_train_batch_end(self, batch, logs=None):
-        rate = float(self.schedule(self.step))
-        self.step += 1
-        if not math.isfinite(logs["loss"]):
-            raise TrainingError(
-                f"The loss is no longer finite: {self.phase}, epoch {1 + (self.step - 1) // self.steps}, "
-                f"step {self.step} of {self.epochs * self.steps}, learning rate {rate:.2g}.",
-                "Use a lower --learning-rate (a tenth is a good next try), or --precision float32.",
-            )
-        self.task.tick(self.sizes[self.step - 1], f"loss {logs['loss']:.3f}")
-
-    def on_epoch_end(self, epoch, logs=None):
-        self.tasks.close()
-        seconds = time.perf_counter() - self.started
-        row = {"phase": self.phase, "epoch": epoch + 1, "steps": self.step, "loss": logs["loss"]}
-        rate = float(self.schedule(self.step - 1))
-        self.on_epoch(
-            {**row, "learning_rate": rate, "seconds": seconds, "images_per_second": self.images / seconds}
-        )

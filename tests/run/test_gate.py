@@ -123,6 +123,7 @@ def test_the_file_itself_was_asked(finished):
         csv.DictReader((Path(finished.run) / "predictions.csv").read_text(encoding="utf-8").splitlines())
     )
     opened = formats.open(Path(file.path))
-    found = gate.predict(opened, [root / row["path"] for row in rows], tlkit.progress.SILENT, "")
+    photos = [Photo(row["path"], 0, None, "") for row in rows]
+    found = gate.ask(opened.predict, opened.image_size, root, photos, tlkit.progress.SILENT, "")
     theirs = np.array([[float(row[f"p:{label}"]) for label in opened.labels] for row in rows])
     assert np.abs(found - theirs).max() == pytest.approx(file.max_difference, abs=1e-7)

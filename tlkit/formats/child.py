@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -21,6 +22,8 @@ from tlkit.errors import ExportError, TlkitError
 def main(scratch: str, parent: str) -> None:
     answers = _own_stdout()
     threading.Thread(target=_end_with, args=(int(parent), scratch), daemon=True).start()
+    with suppress(Exception):  # what cannot be imported is told in the answer to the first job
+        from tlkit.formats import keras_file, metadata, savedmodel, tflite  # noqa: F401
     for line in sys.stdin:
         answers.write(json.dumps(_answer(json.loads(line))) + "\n")
         answers.flush()

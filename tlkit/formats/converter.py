@@ -61,6 +61,11 @@ class Converter:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
+    def start(self) -> None:
+        """Have the child load TensorFlow now, on another core, instead of with the first job."""
+        if self._process is None:
+            self._process = _start(self._scratch)
+
     def submit(
         self,
         source: Path,
@@ -109,9 +114,8 @@ class Converter:
     def _send(self, job: dict[str, Any]) -> None:
         if self._process is not None and self._process.poll() is not None and not self._pending:
             self._reap()  # it died while idle, maybe for the memory a training needed
-        if self._process is None:
-            self._process = _start(self._scratch)
-        assert self._process.stdin is not None
+        self.start()
+        assert self._process is not None and self._process.stdin is not None
         with suppress(BrokenPipeError):  # the child has died: `_receive` says so, and how
             self._process.stdin.write(json.dumps(job) + "\n")
             self._process.stdin.flush()

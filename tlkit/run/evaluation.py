@@ -22,8 +22,7 @@ def evaluate(model: str | Path, images: Path | None = None, *, progress: Silent 
     opened = formats.open(known.model)
     labels = known.labels(opened)
     root, photos, split, notes = _photos(known, labels, images, progress)
-    paths = [root / photo.path for photo in photos]
-    probabilities = gate.predict(opened, paths, progress, "evaluating")
+    probabilities = gate.ask(opened.predict, opened.image_size, root, photos, progress, "evaluating")
     truth = [photo.label for photo in photos]
     table = figures.Table.of([photo.path for photo in photos], labels, truth, probabilities)
     return Evaluated(

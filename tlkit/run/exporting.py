@@ -39,13 +39,15 @@ def export(
         )
     name = folder.read_json(known.run / "run.json")["backbone"] if known.run else known.model.stem
     target = _target(known, name, format, quantize, output)
-    judges = None
-    if check:
-        paths = [root / photo.path for photo in check]
-        judges = gate.Judges(root, check, gate.predict(opened, paths, progress, "asking the model"))
-    job = gate.Job(known.model, target, labels, format, quantize, root, calibration, judges, name)
+    size = opened.image_size
+    job = gate.Job(known.model, target, labels, format, quantize, size, root, calibration, name)
     with formats.Converter() as converter:
-        return gate.write(converter, job, progress)
+        draft = gate.Draft(converter, job)
+        judges = None
+        if check:
+            said = gate.ask(opened.predict, size, root, check, progress, "asking the model")
+            judges = gate.Judges(root, check, said)
+        return draft.settle(judges, progress)
 
 
 def scheme(format: str, quantize: str | None) -> str:

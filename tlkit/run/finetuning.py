@@ -12,17 +12,17 @@ import keras
 import numpy as np
 
 import tlkit
-from tlkit import augmentation, classifier, data, device, figures, files, formats
+from tlkit import augmentation, classifier, data, device, figures, files, formats, training
 from tlkit import recipe as recipes
 from tlkit.device import Device
 from tlkit.errors import DataError
 from tlkit.formats import keras_file
 from tlkit.progress import SILENT, Silent
 from tlkit.recipe import Recipe
-from tlkit.report import Exported, Finetuned
+from tlkit.report import Finetuned
 from tlkit.run import folder, gate
 from tlkit.run.exporting import default_target
-from tlkit.run.learning import Lesson, Sides, features, learn
+from tlkit.run.learning import Lesson, Sides, learn
 
 CHOOSERS = 0.15  # of the training photos, to choose between the head alone and the fine-tuned model
 NAMED = 10  # unreadable files in a message
@@ -48,28 +48,24 @@ def finetune(
     started = time.perf_counter()
     images = Path(images)
     folder.check(images, output)
-    chosen = device.pick(recipe.device, recipe.precision)
-    progress.note(f"Running on {chosen}.")
-    tint = augmentation.strong() if recipe.augment == "strong" else None
-    found = data.scan(images, workers=recipe.workers, progress=progress)
-    if recipe.strict and found.skipped:
-        raise _unreadable(found)
-    sides = split(found, recipe)
-    notes = (*found.notes, _counts(found, sides), *_unrepeatable(recipe, chosen))
-    for note in notes:
-        progress.note(note)
-    setting = Setting(recipe, found, sides, chosen, notes)
-    model = _model(setting)
-    classifier.check_stage(model, recipe.unfreeze_from)
-    lesson = Lesson(model, found.root, sides, recipe, tint, progress)
-
     with formats.Converter() as converter:
+        if _exports(recipe):
+            converter.start()
+        setting = _settle(images, recipe, progress)
+        found, sides = setting.found, setting.sides
+        model = _model(setting)
+        classifier.check_stage(model, recipe.unfreeze_from)
+        lesson = Lesson(model, found.root, sides, recipe, progress)
         trial = _try_exports(converter, lesson, found.classes)
-        views = features(lesson, after_first=trial)
+        views = lesson.views()
+        trial()
         run = _begin(setting, output)
         kept = learn(lesson, views, run / "metrics.jsonl")
-        table = _finish(lesson, run, found.classes)
-        exports = _export(converter, lesson, run, table)
+        final = _save(lesson, run, found.classes)
+        drafts = _drafts(converter, lesson, run, found.classes)  # converted while the model is asked
+        table = _validate(final, lesson, run, found.classes)
+        judges = gate.Judges(found.root, sides.val, table.probabilities)
+        exports = tuple(draft.settle(judges, progress) for draft in drafts)
     report = Finetuned(
         run=run,
         backbone=recipe.backbone,
@@ -85,10 +81,26 @@ def finetune(
         exports=exports,
         kept=kept,
         learned=figures.learned(table),
-        notes=notes,
+        notes=setting.notes,
     )
     files.write(run / "result.json", report.json() + "\n")
     return report
+
+
+def _settle(images: Path, recipe: Recipe, progress: Silent) -> Setting:
+    """Choose a device, read the photos and split them, telling of each."""
+    chosen = device.pick(recipe.device, recipe.precision)
+    progress.note(f"Running on {chosen}.")
+    if recipe.augment == "strong":
+        augmentation.strong()  # a missing package is told now
+    found = data.scan(images, workers=recipe.workers, progress=progress)
+    if recipe.strict and found.skipped:
+        raise _unreadable(found)
+    sides = split(found, recipe)
+    notes = (*found.notes, _counts(found, sides), *_unrepeatable(recipe, chosen))
+    for note in notes:
+        progress.note(note)
+    return Setting(recipe, found, sides, chosen, notes)
 
 
 def split(found: data.Folder, recipe: Recipe) -> Sides:
@@ -210,37 +222,47 @@ def _begin(setting: Setting, output: Path | None) -> Path:
     return run
 
 
-def _finish(lesson: Lesson, run: Path, classes: Sequence[str]) -> figures.Table:
-    """Write the model and what it says of the validation photos."""
+def _save(lesson: Lesson, run: Path, classes: Sequence[str]) -> keras.Model:
+    """Write the model, in float32 whatever it was trained in, and its labels."""
     final = keras_file.as_float32(lesson.model)
     files.write(run / "labels.txt", "".join(f"{name}\n" for name in classes))
     with files.whole(run / "model.keras") as draft:
         final.save(draft)
+    return final
+
+
+def _drafts(
+    converter: formats.Converter, lesson: Lesson, run: Path, classes: Sequence[str]
+) -> list[gate.Draft]:
+    name = lesson.recipe.backbone
+    return [
+        gate.Draft(
+            converter,
+            gate.Job(
+                source=run / "model.keras",
+                target=default_target(run, name, kind, scheme),
+                labels=classes,
+                format=kind,
+                quantize=scheme,
+                size=lesson.size,
+                root=lesson.root,
+                calibration=lesson.sides.train,
+                name=name,
+            ),
+        )
+        for kind, scheme in _exports(lesson.recipe)
+    ]
+
+
+def _validate(final: keras.Model, lesson: Lesson, run: Path, classes: Sequence[str]) -> figures.Table:
+    """Ask the model about the validation photos, for the first and only time."""
     photos = lesson.sides.val
-    paths = [lesson.root / photo.path for photo in photos]
-    probabilities = gate.predict(formats.open(run / "model.keras"), paths, lesson.progress, "validating")
+
+    def model(pixels: np.ndarray) -> np.ndarray:
+        return training.answers(final, pixels, gate.BATCH)
+
+    probabilities = gate.ask(model, lesson.size, lesson.root, photos, lesson.progress, "validating")
     labels = [photo.label for photo in photos]
     table = figures.Table.of([photo.path for photo in photos], classes, labels, probabilities)
     files.write(run / "predictions.csv", table.csv())
     return table
-
-
-def _export(
-    converter: formats.Converter, lesson: Lesson, run: Path, table: figures.Table
-) -> tuple[Exported, ...]:
-    judges = gate.Judges(lesson.root, lesson.sides.val, np.asarray(table.probabilities))
-    exported = []
-    for name, scheme in _exports(lesson.recipe):
-        job = gate.Job(
-            source=run / "model.keras",
-            target=default_target(run, lesson.recipe.backbone, name, scheme),
-            labels=table.labels,
-            format=name,
-            quantize=scheme,
-            root=lesson.root,
-            calibration=lesson.sides.train,
-            judges=judges,
-            name=lesson.recipe.backbone,
-        )
-        exported.append(gate.write(converter, job, lesson.progress))
-    return tuple(exported)

@@ -5,7 +5,7 @@ import hashlib
 import io
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +19,7 @@ from tlkit.report import Exported
 
 CALIBRATION = 200  # photos; TensorFlow's guide asks for 100–500
 WORST_DROP = 0.01  # of top-1
+BATCH = 32
 FEWEST_LOST = 3  # photos, net: below that one point is chance on a small set
 
 
@@ -38,44 +39,55 @@ class Job(NamedTuple):
     labels: Sequence[str]
     format: str
     quantize: str
+    size: int  # pixels a side
     root: Path  # of the photos
     calibration: Sequence[Photo]  # to take some from, for int8
-    judges: Judges | None  # None: not checked on photos
     name: str  # of the model
 
 
-def write(converter: formats.Converter, job: Job, progress: Silent) -> Exported:
-    """Convert, run the file on the judges' photos, and give it its name only if it passes the gate."""
-    progress.note(f"Writing {job.target.name}.")
-    with tempfile.TemporaryDirectory(prefix="tlkit-") as scratch:
-        draft = Path(scratch) / job.target.name
-        used = spread(job.calibration, CALIBRATION) if job.quantize == "int8" else ()
-        if job.format == "keras":
-            keras_file.as_float32(keras_file.load(job.source)).save(draft)
-        else:
-            size = formats.open(job.source).image_size
-            pixels = save_pixels(job.root, used, size, Path(scratch)) if used else None
-            converter.submit(
+class Draft:
+    """A file that is being written in the background and has no name yet."""
+
+    def __init__(self, converter: formats.Converter, job: Job):
+        self.job = job
+        self._scratch = tempfile.TemporaryDirectory(prefix="tlkit-")
+        scratch = Path(self._scratch.name)
+        self._path = scratch / job.target.name
+        self._used = spread(job.calibration, CALIBRATION) if job.quantize == "int8" else ()
+        self._pending = None
+        if job.format != "keras":
+            pixels = save_pixels(job.root, self._used, job.size, scratch) if self._used else None
+            self._pending = converter.submit(
                 job.source,
-                draft,
+                self._path,
                 format=job.format,
                 quantize=job.quantize,
                 labels=job.labels,
                 calibration=pixels,
                 name=job.name,
                 licence=licence(job.name),
-            ).result()
-        row = _judge(draft, job, progress)
-        if not row.refused:
-            with files.whole(job.target, over="saved_model.pb") as free:
-                shutil.move(draft, free)
-            _labels_beside(job.target, job.labels)
-            if used:
-                _log_calibration(job.target, used, job.labels)
-    return row
+            )
+
+    def settle(self, judges: Judges | None, progress: Silent) -> Exported:
+        """Wait for the file, run it on the judges' photos, and give it its name if it passes."""
+        job = self.job
+        progress.note(f"Writing {job.target.name}.")
+        with self._scratch:
+            if self._pending is None:
+                keras_file.as_float32(keras_file.load(job.source)).save(self._path)
+            else:
+                self._pending.result()
+            row = _judge(self._path, job, judges, progress)
+            if not row.refused:
+                with files.whole(job.target, over="saved_model.pb") as free:
+                    shutil.move(self._path, free)
+                _labels_beside(job.target, job.labels)
+                if self._used:
+                    _log_calibration(job.target, self._used, job.labels)
+        return row
 
 
-def _judge(draft: Path, job: Job, progress: Silent) -> Exported:
+def _judge(draft: Path, job: Job, judges: Judges | None, progress: Silent) -> Exported:
     """The figures of a file that does not have its name yet."""
     facts: dict[str, Any] = {
         "path": job.target,
@@ -84,13 +96,13 @@ def _judge(draft: Path, job: Job, progress: Silent) -> Exported:
         "bytes": sum(part.stat().st_size for part in _parts(draft)),
         "sha256": _sha256(draft),
     }
-    if job.judges is None:
+    if judges is None:
         nothing: dict[str, Any] = dict.fromkeys(("reference_top1", "top1", "agreement", "max_difference"))
         note = "Not checked on photos: a bare model brings none. Name a folder of them with --images."
         return Exported(**facts, **nothing, images=0, notes=(note,))
-    paths = [job.judges.root / photo.path for photo in job.judges.photos]
-    found = predict(formats.open(draft), paths, progress, f"asking {job.target.name}")
-    return Exported(**facts, **compare(job.judges, found, job.labels))
+    opened = formats.open(draft)
+    found = ask(opened.predict, job.size, judges.root, judges.photos, progress, f"asking {job.target.name}")
+    return Exported(**facts, **compare(judges, found, job.labels))
 
 
 def compare(judges: Judges, found: np.ndarray, labels: Sequence[str]) -> dict[str, Any]:
@@ -119,14 +131,21 @@ def compare(judges: Judges, found: np.ndarray, labels: Sequence[str]) -> dict[st
     }
 
 
-def predict(opened: formats.Opened, paths: Sequence[Path], progress: Silent, title: str) -> np.ndarray:
-    """Probabilities (photos, classes) for image files, each seen as the phone sees it."""
-    rows = []
-    with progress.task(title, len(paths)) as task:
-        for pixels in data.batches(paths, opened.image_size, 32):
-            rows.append(opened.predict(pixels))
+def ask(
+    model: Callable[[np.ndarray], np.ndarray],
+    size: int,
+    root: Path,
+    photos: Sequence[Photo],
+    progress: Silent,
+    title: str,
+) -> np.ndarray:
+    """Probabilities (photos, classes) of a model for image files, each seen as the phone sees it."""
+    with progress.task(title, len(photos)) as task:
+        rows = []
+        for pixels in data.batches([root / photo.path for photo in photos], size, BATCH):
+            rows.append(model(pixels))
             task.tick(len(pixels))
-    return np.concatenate(rows) if rows else np.zeros((0, opened.classes), np.float32)
+    return np.concatenate(rows)
 
 
 def spread(photos: Sequence[Photo], most: int) -> tuple[Photo, ...]:

@@ -1,6 +1,5 @@
-"""Teach a classifier: solve its head, fine-tune its trunk, keep the better of the two."""
+"""Teach a classifier: solve its head, fine-tune its trunk, keep the best of them."""
 
-import itertools
 import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -11,12 +10,15 @@ from keras import Model
 
 from tlkit import augmentation, classifier, data, files, training
 from tlkit.data import Photo
+from tlkit.progress import Silent
 from tlkit.recipe import Recipe
 
-VIEWS = 5  # of a photo, for its head: the phone's and four varied ones; four cost 10 s and gave 1.6 points
+VIEWS = 5  # of a photo, for its head: the phone's and four varied ones, which gave 1.6 points in folds
 VIEWED = 8000  # of those more than one a photo: a large set varies enough by itself
+MEMORY = 2**30  # bytes that may be kept of what the frozen part of the trunk made of the views
 STAGE_SHARE = 0.5  # of a stage's rate is the rate of the stage before it
 SMOOTHING = 0.1  # of labels in fine-tuning: without it the solved head leaves nothing to learn
+BATCH = 32  # photos at a time where nothing is learned from them
 
 
 class Sides(NamedTuple):
@@ -31,60 +33,124 @@ class Sides(NamedTuple):
         return self.fit + self.choose
 
 
-class Lesson(NamedTuple):
-    """What all steps of learning need to know."""
+class Verdict(NamedTuple):
+    """How a model does on the slice of training photos that choices are made on."""
 
-    model: Model
-    root: Path
-    sides: Sides
-    recipe: Recipe
-    tint: Callable[[np.ndarray], np.ndarray] | None  # varies a whole batch further
-    progress: Any
+    right: int
+    of: int  # photos
+    cross_entropy: float  # nats
 
-    @property
-    def size(self) -> int:
-        return self.model.input_shape[1]
 
-    def view(self, epoch: int, places: Sequence[int] | np.ndarray) -> Callable | None:
-        """How `data.batches` sees photos: varied by seed, epoch and the photo's place; None: unvaried."""
-        if self.recipe.augment == "none":
-            return None
+class Lesson:
+    """A model and the photos it learns from.
+
+    The trunk is cut where fine-tuning begins. What lies before the cut never changes: it is run once
+    for each view of a photo, and what it made is kept, up to `MEMORY`.
+    """
+
+    def __init__(self, model: Model, root: Path, sides: Sides, recipe: Recipe, progress: Silent):
+        self.model, self.root, self.sides, self.recipe, self.progress = model, root, sides, recipe, progress
+        # Whole batches, varied further; draws its own numbers, so that nothing of it is kept.
+        self.tint = augmentation.strong() if recipe.augment == "strong" else None
+        self.size = model.input_shape[1]
+        cut = classifier.cut(model, recipe.unfreeze_from if recipe.epochs else "none")
+        self.frozen = classifier.part(model, None, cut) if cut else None
+        self.upper = classifier.part(model, cut, "pool") if cut != "pool" else None
+        self.head = classifier.part(model, "pool", "logits")
+        self.learner = classifier.part(model, cut, "logits")
+        self.kept: list[np.ndarray] = []  # by view: (photos, …) at the cut, of `sides.train`
+
+    def views(self) -> np.ndarray:
+        """(photos, views, width) features of the training photos; the first view is the phone's."""
+        photos = self.sides.train
+        count = 1 if self.recipe.augment == "none" else 1 + min(VIEWS - 1, VIEWED // len(photos))
+        found = []
+        for number in range(count):
+            made = []
+            with self.progress.task(f"features {number + 1}/{count}", len(photos)) as task:
+                for batch in self._at_cut(photos, number, BATCH):
+                    made.append(batch)
+                    task.tick(len(batch))
+                found.append(_through(self.upper, made))
+            if sum(batch.nbytes for batch in made) * count <= MEMORY:
+                self.kept.append(np.concatenate(made))
+        return np.stack(found, axis=1)
+
+    def _at_cut(
+        self, photos: Sequence[Photo], view: int, size: int, order: np.ndarray | None = None
+    ) -> Iterator[np.ndarray]:
+        """Batches of photos as they come out of the frozen part; view 0 is the phone's, unvaried."""
+        places = np.arange(len(photos)) if order is None else order
+        paths = [self.root / photos[int(place)].path for place in places]
+        see = self._see(view, places) if view and self.recipe.augment != "none" else None
+        for pixels in data.batches(paths, self.size, size, self.recipe.workers, see):
+            if order is not None and self.tint is not None:
+                pixels = self.tint(pixels)
+            yield pixels if self.frozen is None else training.answers(self.frozen, pixels, size)
+
+    def _see(self, view: int, places: np.ndarray) -> Callable[[np.ndarray, int], np.ndarray]:
         seed = self.recipe.seed
         return lambda pixels, index: augmentation.view(
-            pixels, self.size, seed=seed, epoch=epoch, index=int(places[index])
+            pixels, self.size, seed=seed, epoch=view, index=int(places[index])
         )
 
+    def solve(self, views: np.ndarray, photos: Sequence[Photo]) -> None:
+        """Fit the head to the features of these photos."""
+        labels = _labels(photos)
+        if self.recipe.head == "linear":
+            weights = [*training.solve_head(views, labels, self.model.output_shape[1], self.recipe.seed)]
+        else:
+            weights = training.fit_head(self.head, views, labels, self.recipe.seed)
+        self.head.set_weights(weights)
 
-def features(lesson: Lesson, after_first: Callable[[], None]) -> np.ndarray:
-    """(photos, views, width) features of the training photos; the first view is the phone's.
+    def judge(self) -> Verdict:
+        """Ask the model about the slice, in inference mode, seen as the phone sees it."""
+        photos, seen = self.sides.choose, len(self.sides.fit)
+        if self.kept:
+            made = [self.kept[0][seen:][start : start + BATCH] for start in range(0, len(photos), BATCH)]
+        else:
+            made = [*self._at_cut(photos, 0, BATCH)]
+        logits = training.answers(self.head, _through(self.upper, made), len(photos))
+        labels = _labels(photos)
+        right = int((logits.argmax(1) == labels).sum())
+        return Verdict(right, len(labels), training.cross_entropy(logits, labels))
 
-    `after_first` is called as soon as there is one view of each.
-    """
-    trunk = classifier.part(lesson.model, None, "pool")
-    photos = lesson.sides.train
-    paths = [lesson.root / photo.path for photo in photos]
-    places = range(len(photos))
-    count = 1 if lesson.recipe.augment == "none" else 1 + min(VIEWS - 1, VIEWED // len(photos))
-    views = []
-    for number in range(count):
-        see = lesson.view(number, places) if number else None
-        with lesson.progress.task(f"features {number + 1}/{count}", len(photos)) as task:
-            batches = data.batches(paths, lesson.size, 32, lesson.recipe.workers, see)
-            views.append(training.features(trunk, _told(batches, task)))
-        if number == 0:
-            after_first()
-    return np.stack(views, axis=1)
+    def finetune(self, on_epoch: Callable[[dict[str, Any]], None]) -> None:
+        """Train the head and the unfrozen stages."""
+        recipe = self.recipe
+        classifier.unfreeze(self.model, recipe.unfreeze_from)
+        size = min(recipe.batch_size, len(self.sides.fit))
+        training.fit(
+            self.learner,
+            self._epoch,
+            steps=len(self.sides.fit) // size,
+            epochs=recipe.epochs,
+            learning_rate=recipe.learning_rate,
+            optimizer=recipe.optimizer,
+            smoothing=SMOOTHING,
+            shares=classifier.shares(self.model, STAGE_SHARE),
+            phase="fine-tuning",
+            progress=self.progress,
+            on_epoch=on_epoch,
+        )
 
+    def _epoch(self, number: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Batches at the cut and their labels, in an order and with views of this epoch's own.
 
-def head(lesson: Lesson, views: np.ndarray, photos: Sequence[Photo]) -> list[np.ndarray]:
-    """The head's weights, fitted to the features of these photos."""
-    labels = _labels(photos)
-    classes = lesson.model.output_shape[1]
-    if lesson.recipe.head == "linear":
-        return [*training.solve_head(views, labels, classes, lesson.recipe.seed)]
-    return training.fit_head(
-        classifier.part(lesson.model, "pool", "logits"), views, labels, lesson.recipe.seed
-    )
+        The few photos that would not fill a batch wait for another epoch.
+        """
+        photos, labels = self.sides.fit, _labels(self.sides.fit)
+        size = min(self.recipe.batch_size, len(photos))
+        order = np.random.default_rng([self.recipe.seed, number]).permutation(len(photos))
+        order = order[: len(order) // size * size]
+        view = 0 if self.recipe.augment == "none" else number
+        if view < len(self.kept) and self.tint is None:
+            batches: Iterator[np.ndarray] = (
+                self.kept[view][chosen] for chosen in np.split(order, len(order) // size)
+            )
+        else:
+            batches = self._at_cut(photos, view, size, order)
+        yield from zip(batches, np.split(labels[order], len(order) // size), strict=True)
 
 
 def learn(lesson: Lesson, views: np.ndarray, metrics: Path) -> str:
@@ -94,62 +160,39 @@ def learn(lesson: Lesson, views: np.ndarray, metrics: Path) -> str:
     by weight (Wortsman et al., arXiv:2109.01903). Judged by right answers on the slice that none of
     them has seen, then by cross-entropy there. Figures of every step go to the file `metrics`.
     """
-    seen = len(lesson.sides.fit)
+    rows: list[dict[str, Any]] = []
+
+    def write(row: dict[str, Any]) -> None:
+        rows.append(row)
+        files.write(metrics, "".join(f"{json.dumps(row)}\n" for row in rows))
+
     if lesson.recipe.epochs == 0:
-        classifier.set_head(lesson.model, head(lesson, views, lesson.sides.train))
+        lesson.solve(views, lesson.sides.train)
         files.write(metrics, "")
         return "head"
-    classifier.set_head(lesson.model, head(lesson, views[:seen], lesson.sides.fit))
-    before = lesson.model.get_weights()
-    verdicts = {"head": _judge(lesson)}
-    rows = finetune(lesson, [{"phase": "head", **verdicts["head"]._asdict()}], metrics)
-    after = lesson.model.get_weights()
-    verdicts["fine-tuned"] = _judge(lesson)
-    halfway = [_middle(*pair) for pair in zip(before, after, strict=True)]
-    lesson.model.set_weights(halfway)
-    verdicts["halfway"] = _judge(lesson)
+    lesson.solve(views[: len(lesson.sides.fit)], lesson.sides.fit)
+    weights = {"head": lesson.model.get_weights()}
+    verdicts = {"head": lesson.judge()}
+    write({"phase": "head", **verdicts["head"]._asdict()})
+    lesson.finetune(lambda row: write(row | lesson.judge()._asdict()))
+    weights["fine-tuned"] = lesson.model.get_weights()
+    verdicts["fine-tuned"] = lesson.judge()
+    weights["halfway"] = [_middle(*pair) for pair in zip(*weights.values(), strict=True)]
+    lesson.model.set_weights(weights["halfway"])
+    verdicts["halfway"] = lesson.judge()
 
     kept = max(verdicts, key=lambda name: (verdicts[name].right, -verdicts[name].cross_entropy))
-    rows += [{"phase": "choice", "kept": kept} | {name: row._asdict() for name, row in verdicts.items()}]
-    _write(metrics, rows)
-    lesson.model.set_weights({"head": before, "fine-tuned": after, "halfway": halfway}[kept])
+    write({"phase": "choice", "kept": kept} | {name: row._asdict() for name, row in verdicts.items()})
+    lesson.model.set_weights(weights[kept])
     if kept == "head":  # the slice has done its work: it may be learned from too
-        classifier.set_head(lesson.model, head(lesson, views, lesson.sides.train))
+        lesson.solve(views, lesson.sides.train)
     return kept
 
 
-class Verdict(NamedTuple):
-    """How a model does on the slice of training photos that choices are made on."""
-
-    right: int
-    of: int  # photos
-    cross_entropy: float  # nats
-
-
-def finetune(lesson: Lesson, rows: list[dict[str, Any]], metrics: Path) -> list[dict[str, Any]]:
-    """Train head and unfrozen stages; the rows given, and one more an epoch, go to the file `metrics`."""
-    recipe, photos = lesson.recipe, lesson.sides.fit
-    classifier.unfreeze(lesson.model, recipe.unfreeze_from)
-
-    def on_epoch(row: dict[str, Any]) -> None:
-        rows.append({**row, **_judge(lesson)._asdict()})
-        _write(metrics, rows)
-
-    training.fit(
-        classifier.part(lesson.model, None, "logits"),
-        _batches(lesson, photos),
-        images=len(photos),
-        batch_size=recipe.batch_size,
-        epochs=recipe.epochs,
-        learning_rate=recipe.learning_rate,
-        optimizer=recipe.optimizer,
-        smoothing=SMOOTHING,
-        shares=classifier.shares(lesson.model, STAGE_SHARE),
-        phase="fine-tuning",
-        progress=lesson.progress,
-        on_epoch=on_epoch,
-    )
-    return rows
+def _through(model: Model | None, batches: list[np.ndarray]) -> np.ndarray:
+    if model is None:
+        return np.concatenate(batches)
+    return np.concatenate([training.answers(model, batch, BATCH) for batch in batches])
 
 
 def _middle(before: np.ndarray, after: np.ndarray) -> np.ndarray:
@@ -157,39 +200,5 @@ def _middle(before: np.ndarray, after: np.ndarray) -> np.ndarray:
     return (before + after) / 2 if np.issubdtype(before.dtype, np.floating) else after
 
 
-def _write(metrics: Path, rows: list[dict[str, Any]]) -> None:
-    files.write(metrics, "".join(f"{json.dumps(row)}\n" for row in rows))
-
-
-def _batches(lesson: Lesson, photos: Sequence[Photo]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Photos and labels for all epochs on end, each epoch in an order and with views of its own."""
-    recipe, labels = lesson.recipe, _labels(photos)
-    for epoch in itertools.count():
-        order = np.random.default_rng([recipe.seed, epoch]).permutation(len(photos))
-        paths = [lesson.root / photos[place].path for place in order]
-        see = lesson.view(VIEWS + epoch, order)
-        start = 0
-        for pixels in data.batches(paths, lesson.size, recipe.batch_size, recipe.workers, see):
-            chosen = order[start : start + len(pixels)]
-            yield (lesson.tint(pixels) if lesson.tint else pixels), labels[chosen]
-            start += len(pixels)
-
-
-def _judge(lesson: Lesson) -> Verdict:
-    """Ask the model about the slice, in inference mode, seen as the phone sees it."""
-    paths = [lesson.root / photo.path for photo in lesson.sides.choose]
-    batches = data.batches(paths, lesson.size, 32, lesson.recipe.workers)
-    logits = training.features(classifier.part(lesson.model, None, "logits"), batches)
-    labels = _labels(lesson.sides.choose)
-    right = int((logits.argmax(1) == labels).sum())
-    return Verdict(right, len(labels), training.cross_entropy(logits, labels))
-
-
 def _labels(photos: Sequence[Photo]) -> np.ndarray:
     return np.array([photo.label for photo in photos], np.int64)
-
-
-def _told(batches: Iterator[np.ndarray], task: Any) -> Iterator[np.ndarray]:
-    for batch in batches:
-        yield batch
-        task.tick(len(batch))

@@ -31,8 +31,9 @@ def main() -> None:
         for split, (region, rows, columns) in GRIDS.items():
             folder = textures / split / name
             folder.mkdir(parents=True, exist_ok=True)
+            # In colour, as cameras save them: MediaPipe for Python refuses grey files.
             for number, patch in enumerate(patches(photograph[region], rows, columns), start=1):
-                Image.fromarray(patch).save(folder / f"{name}-{number:02}.jpg", quality=90)
+                Image.fromarray(patch).convert("RGB").save(folder / f"{name}-{number:02}.jpg", quality=90)
 
 
 if __name__ == "__main__":

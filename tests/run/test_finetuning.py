@@ -57,8 +57,8 @@ def test_the_run_folder_tells_its_story(finished):
     rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert [row["phase"] for row in rows] == ["head", "fine-tuning", "choice"]
     assert rows[1]["images_per_second"] > 0 and rows[1]["loss"] > 0
-    best = max(row["right"] for row in (rows[2][name] for name in ("head", "halfway", "fine-tuned")))
-    assert rows[2]["kept"] == finished.kept and rows[2][finished.kept]["right"] == best
+    losses = {name: rows[2][name]["cross_entropy"] for name in ("head", "halfway", "fine-tuned")}
+    assert rows[2]["kept"] == finished.kept == min(losses, key=losses.get)
     assert (run / "labels.txt").read_text() == "brick\ngrass\ngravel\n"
 
 

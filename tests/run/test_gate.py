@@ -78,8 +78,7 @@ def test_calibration_uses_training_photos_only_and_is_logged(finished):
 def fragile(tmp_path_factory, textures) -> Path:
     """A model that float16 leaves alone and int8 ruins: what tells the classes apart is very small
     beside another channel, and one scale must cover both."""
-    import numpy as np
-
+    keras.utils.set_random_seed(0)
     photos = data.scan(textures).photos
     pixels = np.concatenate([*data.batches([textures / photo.path for photo in photos], 64, 32)])
     labels = np.array([photo.label for photo in photos])
@@ -88,7 +87,6 @@ def fragile(tmp_path_factory, textures) -> Path:
     fine = layers.Conv2D(8, 5, 2, activation="relu")(x)
     fine = layers.GlobalAveragePooling2D()(layers.Conv2D(16, 3, 2, activation="relu")(fine))
     learned = keras.Model(photo, layers.Dense(3, activation="softmax", name="answer")(fine))
-    keras.utils.set_random_seed(0)
     learned.compile(keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy")
     learned.fit(pixels, labels, epochs=40, verbose=0)
     assert (learned.predict(pixels, verbose=0).argmax(1) == labels).mean() > 0.8

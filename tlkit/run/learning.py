@@ -157,8 +157,9 @@ def learn(lesson: Lesson, views: np.ndarray, metrics: Path) -> str:
     """Leave the best of three models in `lesson.model` and return its name.
 
     `head`, the solved head on the untouched trunk; `fine-tuned`; and `halfway` between the two, weight
-    by weight (Wortsman et al., arXiv:2109.01903). Judged by right answers on the slice that none of
-    them has seen, then by cross-entropy there. Figures of every step go to the file `metrics`.
+    by weight (Wortsman et al., arXiv:2109.01903). The least cross-entropy on the slice that none of
+    them has seen decides: in folds it told them apart where right answers were too few to. Figures of
+    every step go to the file `metrics`.
     """
     rows: list[dict[str, Any]] = []
 
@@ -181,7 +182,7 @@ def learn(lesson: Lesson, views: np.ndarray, metrics: Path) -> str:
     lesson.model.set_weights(weights["halfway"])
     verdicts["halfway"] = lesson.judge()
 
-    kept = max(verdicts, key=lambda name: (verdicts[name].right, -verdicts[name].cross_entropy))
+    kept = min(verdicts, key=lambda name: verdicts[name].cross_entropy)
     write({"phase": "choice", "kept": kept} | {name: row._asdict() for name, row in verdicts.items()})
     lesson.model.set_weights(weights[kept])
     if kept == "head":  # the slice has done its work: it may be learned from too

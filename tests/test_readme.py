@@ -23,6 +23,7 @@ MASKS = [
     (r"lead was 0\.\d+", "lead was N"),
     (r"\d+% (brick|grass|gravel)", r"N% \1"),
     (r"Running on .*", "Running on N"),
+    (r"photos, in .*data/textures", "photos, in data/textures"),
     (r" +$", ""),
 ]
 

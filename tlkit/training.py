@@ -106,7 +106,15 @@ def fit_head(model: Model, views: np.ndarray, labels: np.ndarray, seed: int) -> 
         for chosen in np.split(order[: steps * size], steps):
             yield rows[chosen], answers[chosen]
 
-    fit(model, epoch, steps=steps, epochs=HEAD_EPOCHS, learning_rate=HEAD_RATE, phase="head")
+    fit(
+        model,
+        epoch,
+        steps=steps,
+        batch_size=size,
+        epochs=HEAD_EPOCHS,
+        learning_rate=HEAD_RATE,
+        phase="head",
+    )
     return model.get_weights()
 
 
@@ -115,6 +123,7 @@ def fit(
     epoch: Callable[[int], Iterator[tuple[np.ndarray, np.ndarray]]],
     *,
     steps: int,
+    batch_size: int,
     epochs: int,
     learning_rate: float,
     optimizer: str = "adamw",
@@ -124,13 +133,13 @@ def fit(
     progress: Silent = SILENT,
     on_epoch: Callable[[dict[str, Any]], None] = lambda row: None,
 ) -> None:
-    """Fit a model that returns logits: `epoch(number)` gives `steps` batches of inputs and labels.
+    """Fit a model that returns logits: `epoch(number)` gives `steps` batches of inputs and labels,
+    each of `batch_size`.
 
     Changes exactly `model.trainable_weights`. The rate climbs to `learning_rate` in the first tenth of
     all steps and falls to 0 along a cosine; a weight learns at that times its `shares[path]` (1 if
     unnamed). `smoothing` is the share of each label that is spread over all classes.
-    `progress` gets a task an epoch, `on_epoch` a row of figures after it. Batches should be of one
-    size: each new one has the step traced anew.
+    `progress` gets a task an epoch, `on_epoch` a row of figures after it.
 
     Raises `TrainingError` at the first loss that is not finite.
     """
@@ -143,9 +152,9 @@ def fit(
     model.compile(chosen, loss, jit_compile=False)
     one_hot = np.eye(model.output_shape[-1], dtype="float32")
     for number in range(epochs):
-        started, images = time.perf_counter(), 0
+        started, images = time.perf_counter(), steps * batch_size
         model.reset_metrics()
-        with progress.task(f"{phase} {number + 1}/{epochs}", steps, "steps") as task:
+        with progress.task(f"{phase} {number + 1}/{epochs}", images) as task:
             for step, (inputs, labels) in enumerate(epoch(number), start=number * steps):
                 logs = model.train_on_batch(inputs, one_hot[labels], return_dict=True)
                 rate = float(schedule(step))
@@ -155,9 +164,7 @@ def fit(
                         f"step {step + 1} of {epochs * steps}, learning rate {rate:.2g}.",
                         "Use a lower --learning-rate (a tenth is a good next try), or --precision float32.",
                     )
-                images += len(labels)
-                speed = images / (time.perf_counter() - started)
-                task.tick(1, f"loss {logs['loss']:.3f}  {speed:,.0f} images/s")
+                task.tick(len(labels), f"loss {logs['loss']:.3f}")
         seconds = time.perf_counter() - started
         on_epoch(
             {

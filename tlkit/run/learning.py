@@ -124,6 +124,7 @@ class Lesson:
             self.learner,
             self._epoch,
             steps=len(self.sides.fit) // size,
+            batch_size=size,
             epochs=recipe.epochs,
             learning_rate=recipe.learning_rate,
             optimizer=recipe.optimizer,

@@ -6,6 +6,7 @@ import pytest
 import tlkit
 from tlkit import formats
 from tlkit.errors import UsageError
+from tlkit.run import gate
 
 
 @pytest.fixture
@@ -20,6 +21,18 @@ def test_the_default_is_float16_tflite_in_the_runs_own_folder(finished):
     done = tlkit.export(finished.run)
     assert Path(done.path) == Path(finished.run) / "export" / "efficientnet_test-float16.tflite"
     assert done.images == 24 and done.reference_top1 == finished.val_top1
+
+
+@pytest.mark.parametrize(
+    ("backbone", "weights", "expected"),
+    [
+        ("efficientnet_lite0", "imagenet", "Apache-2.0"),
+        ("efficientnet_lite0", "none", ""),
+        ("efficientnet_test", "none", ""),
+    ],
+)
+def test_the_licence_is_that_of_the_weights_a_run_began_with(backbone, weights, expected):
+    assert gate.licence(backbone, weights) == expected
 
 
 @pytest.mark.parametrize(

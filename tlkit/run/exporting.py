@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from tlkit import data, formats
+from tlkit import data, formats, recipe
 from tlkit.data import Photo
 from tlkit.errors import UsageError
 from tlkit.progress import SILENT, Silent
@@ -37,10 +37,13 @@ def export(
             "int8 needs photos to calibrate on, and a bare model brings none.",
             "Name a folder of them with --images.",
         )
-    name = folder.read_json(known.run / "run.json")["backbone"] if known.run else known.model.stem
+    name, licence = known.model.stem, ""
+    if known.run:
+        name = folder.read_json(known.run / "run.json")["backbone"]
+        licence = gate.licence(name, recipe.parse(known.run / "recipe.toml")["weights"])
     target = _target(known, name, format, quantize, output)
     size = opened.image_size
-    job = gate.Job(known.model, target, labels, format, quantize, size, root, calibration, name)
+    job = gate.Job(known.model, target, labels, format, quantize, size, root, calibration, name, licence)
     with formats.Converter() as converter:
         draft = gate.Draft(converter, job)
         judges = None

@@ -248,6 +248,7 @@ def _drafts(
                 root=lesson.root,
                 calibration=lesson.sides.train,
                 name=name,
+                licence=gate.licence(name, lesson.recipe.weights),
             ),
         )
         for kind, scheme in _exports(lesson.recipe)

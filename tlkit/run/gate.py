@@ -43,6 +43,7 @@ class Job(NamedTuple):
     root: Path  # of the photos
     calibration: Sequence[Photo]  # to take some from, for int8
     name: str  # of the model
+    licence: str  # of the weights it began with; empty if there were none
 
 
 class Draft:
@@ -65,7 +66,7 @@ class Draft:
                 labels=job.labels,
                 calibration=pixels,
                 name=job.name,
-                licence=licence(job.name),
+                licence=job.licence,
             )
 
     def settle(self, judges: Judges | None, progress: Silent) -> Exported:
@@ -159,12 +160,10 @@ def spread(photos: Sequence[Photo], most: int) -> tuple[Photo, ...]:
     return tuple(distinct.values())[:most]
 
 
-def licence(backbone: str) -> str:
-    """Under which the weights stand that a backbone began with, as far as tlkit knows."""
-    if backbone not in backbones.INDEX:
-        return ""
-    weights = backbones.variant(backbone).weights
-    return weights[0].licence if weights else ""
+def licence(backbone: str, weights: str) -> str:
+    """Under which the published weights stand that a run began with; empty if it began with none."""
+    published = backbones.variant(backbone).weights
+    return published[0].licence if published and weights != "none" else ""
 
 
 def save_pixels(root: Path, photos: Sequence[Photo], size: int, scratch: Path) -> Path:

@@ -276,7 +276,9 @@ sys.exit(cli.main(sys.argv[1:]))
 def test_a_mistake_of_ours_is_owned_in_one_line(statement, said):
     def call(*words):
         code = BROKEN.format(statement=statement)
-        return subprocess.run([sys.executable, "-c", code, "broken", *words], capture_output=True, text=True)
+        return subprocess.run(
+            [sys.executable, "-P", "-c", code, "broken", *words], capture_output=True, text=True
+        )
 
     done = call()
     assert (done.returncode, done.stdout) == (1, "")
@@ -317,7 +319,15 @@ def test_ctrl_c_ends_with_130_and_one_line(tmp_path):
         "500",
         str(TEXTURES),
     ]
-    running = subprocess.Popen([*TLKIT, *words], cwd=tmp_path, stderr=subprocess.PIPE, text=True, env=PLAIN)
+    running = subprocess.Popen(
+        [*TLKIT, *words],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=PLAIN,
+        # A job that a shell has put in the background inherits that Ctrl-C is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
     assert running.stderr.readline().startswith("Running on ")
     time.sleep(1)
     running.send_signal(signal.SIGINT)
@@ -363,7 +373,7 @@ def complete(*words):
         "COMP_CWORD": str(len(words)),
     }
     code = "from tlkit.cli import main; main()"
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-P", "-c", code], env=environment, capture_output=True, text=True)
     return {line.partition(",")[2] for line in done.stdout.splitlines()}
 
 
@@ -376,7 +386,7 @@ def test_the_shell_completes_commands_options_backbones_and_recipes():
     assert complete("finetune", "--optimizer", "ad") == {"adamw", "adam"}
     environment = {**PLAIN, "_TLKIT_COMPLETE": "bash_source"}
     code = "from tlkit.cli import main; main()"
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-P", "-c", code], env=environment, capture_output=True, text=True)
     assert "_tlkit_completion" in done.stdout
 
 

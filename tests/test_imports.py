@@ -9,7 +9,7 @@ HEAVY = "{'keras', 'tensorflow', 'numpy'} & set(sys.modules)"
 
 
 def fresh(code):
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    return subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ Fields are the keys of the JSON objects, which are only ever added to: fractions
 stand in the key, NaN is null, intervals are [low, high], paths are texts.
 """
 
+import abc
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -26,16 +27,16 @@ Interval = tuple[float, float]
 
 
 @dataclass(frozen=True)
-class Report:
+class Report(abc.ABC):
     """A result that can be printed; `exit_code` is what the command ends with."""
 
     def json(self) -> str:
         """One JSON object, in ASCII: names that are not valid text survive too."""
         return dumps(self)
 
+    @abc.abstractmethod
     def text(self) -> str:
         """Lines for a person."""
-        raise NotImplementedError
 
     @property
     def exit_code(self) -> int:

@@ -8,7 +8,6 @@ import warnings
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import click
@@ -173,7 +172,7 @@ def finetune(
         tlkit finetune --recipe head-only data/textures
     """
     settings = recipe.load(name, **{**given, "export": given["export"] or None})  # Click's "not given" is ()
-    show(_jobs().finetune(images, settings, output=output, progress=told), as_json)
+    show(_job("finetune")(images, settings, output=output, progress=told), as_json)
 
 
 @cli.command()
@@ -190,7 +189,7 @@ def evaluate(model: str, images: Path | None, as_json: bool, told: progress.Sile
     \b
         tlkit evaluate last
     """
-    show(_jobs().evaluate(model, images, progress=told), as_json)
+    show(_job("evaluate")(model, images, progress=told), as_json)
 
 
 @cli.command()
@@ -218,7 +217,7 @@ def predict(
     """
     if jsonl and as_json:
         raise click.UsageError("--json prints one object, --jsonl one a photo: give one of them.")
-    result = _jobs().predict(model, paths, top=top, progress=told)
+    result = _job("predict")(model, paths, top=top, progress=told)
     if jsonl:
         _print(result.jsonl())
         click.get_current_context().exit(result.exit_code)
@@ -264,7 +263,7 @@ def export(
     \b
         tlkit export last --quantize int8
     """
-    result = _jobs().export(
+    result = _job("export")(
         model, format=format, quantize=quantize, images=images, output=output, progress=told
     )
     show(result, as_json)
@@ -281,7 +280,7 @@ def backbones(name: str | None, as_json: bool, told: progress.Silent) -> None:
     \b
         tlkit backbones
     """
-    show(_jobs().backbones(name), as_json)
+    show(_job("backbones")(name), as_json)
 
 
 @cli.group(cls=Commands)
@@ -329,18 +328,18 @@ def cp(name: str, file: Path, as_json: bool, told: progress.Silent) -> None:
     show(report.RecipeText(name, recipe.text(name), recipe.copy(name, file)), as_json)
 
 
-def _jobs() -> ModuleType:
-    """`tlkit.run`, loaded without the lines that TensorFlow writes as it starts (unless --debug)."""
-    if click.get_current_context().find_root().obj:
-        from tlkit import run
+def _job(name: str) -> Callable:
+    """A function of `tlkit.run`, loaded without the lines that TensorFlow writes as it starts (unless --debug)."""
+    from tlkit import run
 
-        return run
+    if click.get_current_context().find_root().obj:
+        return getattr(run, name)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with progress.hushed():
-        from tlkit import run
-    for name in ("absl", "tensorflow"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    return run
+        job = getattr(run, name)
+    for logger in ("absl", "tensorflow"):
+        logging.getLogger(logger).setLevel(logging.ERROR)
+    return job
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -7,7 +7,8 @@ from contextlib import closing, nullcontext
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from tlkit.data.layout import Layout, Skipped, named, nfc, survey
+from tlkit.data.layout import Layout, named, nfc, survey
+from tlkit.data.listed import Skipped
 from tlkit.data.photos import SUFFIXES, Unreadable, decode, load, shown
 from tlkit.data.threads import ahead
 from tlkit.errors import DataError
@@ -18,6 +19,7 @@ class Photo(NamedTuple):
     label: int  # the class's place in `Folder.classes`
     split: str | None  # "train", "val" or "test"; None: `splits.split` decides
     sha256: str
+    group: int = -1  # photos with one number are never parted; -1: alone
 
 
 class Folder(NamedTuple):

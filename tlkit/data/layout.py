@@ -6,17 +6,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from tlkit.data.listed import Skipped
 from tlkit.data.photos import shown, why
 from tlkit.errors import DataError, UsageError
 
 SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 # What desktops and file servers leave behind; names with a leading dot go unseen as well.
 LITTER = {"__macosx", "thumbs.db", "desktop.ini", "@eadir"}
-
-
-class Skipped(NamedTuple):
-    path: str  # below the folder that was scanned; bytes that are no text as escapes
-    reason: str
 
 
 class ClassFolder(NamedTuple):

@@ -1,9 +1,30 @@
-"""One function a job; what the command line prints is what these return."""
+"""One function a job; what the command line prints is what these return.
 
-from tlkit.run.evaluation import evaluate
-from tlkit.run.exporting import export
-from tlkit.run.finetuning import finetune
-from tlkit.run.listing import backbones
-from tlkit.run.prediction import predict
+A job's module loads when it is asked for: `check` and `backbones` need no TensorFlow.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tlkit.run.evaluation import evaluate
+    from tlkit.run.exporting import export
+    from tlkit.run.finetuning import finetune
+    from tlkit.run.listing import backbones
+    from tlkit.run.prediction import predict
 
 __all__ = ["backbones", "evaluate", "export", "finetune", "predict"]
+
+JOBS = {
+    "backbones": "listing",
+    "evaluate": "evaluation",
+    "export": "exporting",
+    "finetune": "finetuning",
+    "predict": "prediction",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in JOBS:
+        raise AttributeError(f"module 'tlkit.run' has no attribute '{name}'")
+    return getattr(import_module(f"tlkit.run.{JOBS[name]}"), name)

@@ -27,6 +27,12 @@ def values(name):
         return st.sampled_from(["imagenet", "none"])
     if name == "unfreeze_from":
         return st.sampled_from(["none", "all", "stem", *(f"stage{number}" for number in range(1, 10))])
+    if name == "group":
+        return st.sampled_from([None, "name:^[^_]+", "folder:1", "column:patient"])
+    if name == "split":
+        return st.sampled_from([None, __file__])
+    if name == "folds":
+        return st.sampled_from([0, *range(2, 21)])
     if name == "export":
         several = st.lists(st.sampled_from(["tflite", "savedmodel"]), min_size=1, unique=True)
         return st.one_of(several.map(tuple), st.just(("none",)))
@@ -98,6 +104,20 @@ def test_false_and_zero_are_given(tmp_path):
             {"optimizer": "adamax"},
             "optimizer is 'adamax'; it has to be adamw, adam or sgd. Did you mean 'adam'?",
         ),
+        ({"fit": "zoom"}, "fit is 'zoom'; it has to be stretch, crop or pad."),
+        (
+            {"subfolders": "merg"},
+            "subfolders is 'merg'; it has to be ignore, merge or classes. Did you mean 'merge'?",
+        ),
+        ({"group": 3}, "group is 3; it has to be a text."),
+        ({"group": "patient"}, "group is 'patient'; it has to be name:REGEX, folder:N or column:NAME."),
+        ({"group": "folder:one"}, "group is 'folder:one'; it has to be name:REGEX, folder:N or column:NAME."),
+        ({"group": "name:("}, "group is 'name:(', and its pattern cannot be read: missing )"),
+        (
+            {"folds": 1},
+            "folds is 1; one fold leaves no photos to learn from. Use 2 or more, such as 5; 0 is none.",
+        ),
+        ({"folds": 21}, "folds is 21; it has to be at least 0 and at most 20."),
         ({"export": 3}, "export is 3; it has to be a list of texts."),
         ({"export": ["onnx"]}, "export is 'onnx'; it has to be tflite, savedmodel or none."),
         (
@@ -130,6 +150,14 @@ def test_weights_are_names_or_a_file_that_is_there(tmp_path):
         recipe.load(weights=path)
     path.write_bytes(b"x")
     assert recipe.load(weights=path).weights == str(path)
+
+
+def test_an_earlier_split_is_a_path_that_is_there(tmp_path):
+    with pytest.raises(
+        UsageError, match="split is '.*earlier', and there is no such file. Use an earlier run"
+    ):
+        recipe.load(split=tmp_path / "earlier")
+    assert recipe.load(split=tmp_path).split == str(tmp_path)
 
 
 def test_all_findings_are_told_at_once(tmp_path):
@@ -191,7 +219,7 @@ def test_every_field_says_what_it_is_and_what_it_allows():
         if TYPES[name] in (int, float, int | None):
             assert {"lower", "above"} & limits.keys() and {"upper", "below"} & limits.keys(), name
         elif TYPES[name] is not bool:
-            assert {"choices", "pattern"} & limits.keys() or name in ("backbone", "weights"), name
+            assert {"choices", "pattern"} & limits.keys() or name in ("backbone", "weights", "split"), name
 
 
 def test_a_mistake_is_found_before_keras_loads():

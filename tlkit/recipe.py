@@ -70,9 +70,31 @@ class Recipe:
     precision: str = knob(
         "auto", "Arithmetic of training.", choices=("auto", "float32", "bfloat16", "float16")
     )
-    val_share: float = knob(
-        0.2, "Share of each class kept for validation, where no folder says which.", above=0, below=1
+    fit: str = knob(
+        "stretch",
+        "How a photo becomes the square that the network sees; crop and pad keep its shape.",
+        choices=("stretch", "crop", "pad"),
     )
+    subfolders: str = knob(
+        "ignore",
+        "Folders inside a class's folder: merge takes their photos into it, classes makes each a class.",
+        choices=("ignore", "merge", "classes"),
+    )
+    group: str | None = knob(
+        None,
+        "Photos that are never parted: one match of a REGEX in their names, folder N of their path, "
+        "or a table's column.",
+        pattern=r"(?s)name:.+|folder:-?\d+|column:.+",
+        metavar="name:REGEX|folder:N|column:NAME",
+        expected="name:REGEX, folder:N or column:NAME",
+    )
+    val_share: float = knob(
+        0.2, "Share of each class kept for validation, where nothing says which.", above=0, below=1
+    )
+    split: str | None = knob(
+        None, "An earlier run's folder or its split.csv: photos in it keep their sides.", metavar="FILE"
+    )
+    folds: int = knob(0, "Cross-validate in so many folds first; 0 does not.", lower=0, upper=20)
     seed: int = knob(
         0, "Decides the split, the order of photos, their variation and the head.", lower=0, upper=2**31 - 1
     )
@@ -218,7 +240,7 @@ def _checked(settings: Mapping[str, Any], where: str, problems: list[TlkitError]
 def _typed(name: str, value: Any) -> Any:
     """`value` in the type of its field. A bool is no number, a number is no text."""
     kind = TYPES[name]
-    if kind is str and isinstance(value, str | PathLike):
+    if kind in (str, str | None) and isinstance(value, str | PathLike):
         return fspath(value)
     if kind is bool and isinstance(value, bool):
         return value
@@ -230,7 +252,13 @@ def _typed(name: str, value: Any) -> Any:
         several = [value] if isinstance(value, str) else value
         if isinstance(several, list | tuple) and all(isinstance(one, str) for one in several):
             return tuple(dict.fromkeys(several))
-    words = {str: "a text", bool: "true or false", float: "a number", tuple[str, ...]: "a list of texts"}
+    words = {
+        str: "a text",
+        str | None: "a text",
+        bool: "true or false",
+        float: "a number",
+        tuple[str, ...]: "a list of texts",
+    }
     raise RecipeError(f"{name} is {_quoted(value)}; it has to be {words.get(kind, 'a whole number')}.")
 
 
@@ -244,6 +272,15 @@ def _in_bounds(name: str, value: Any) -> Any:
             f"weights is {_quoted(value)}, and there is no such file.",
             "Use imagenet, none, or a weights file.",
         )
+    if name == "split" and not Path(value).exists():
+        raise UsageError(
+            f"split is {_quoted(value)}, and there is no such file.",
+            "Use an earlier run's folder, or its split.csv.",
+        )
+    if name == "folds" and value == 1:
+        raise RecipeError(
+            "folds is 1; one fold leaves no photos to learn from.", "Use 2 or more, such as 5; 0 is none."
+        )
     if name == "export" and (not value or ("none" in value and len(value) > 1)):
         raise RecipeError(
             f"export is {_quoted(list(value))}; none stands alone, and is written out.", 'Use ["none"].'
@@ -256,6 +293,14 @@ def _in_bounds(name: str, value: Any) -> Any:
             )
     if "pattern" in limits and not re.fullmatch(limits["pattern"], value):
         raise RecipeError(f"{name} is {_quoted(value)}; it has to be {limits['expected']}.")
+    if name == "group" and value.startswith("name:"):
+        try:
+            re.compile(value.removeprefix("name:"))
+        except re.error as error:
+            raise RecipeError(
+                f"group is {_quoted(value)}, and its pattern cannot be read: {error}.",
+                "Write a Python regular expression after name:, and quote it for the shell.",
+            ) from error
     if isinstance(value, int | float) and not _within(value, limits):
         raise RecipeError(f"{name} is {value}; it has to be {bounds(limits)}.")
     return value

@@ -173,7 +173,7 @@ def test_all_modes_are_tried():
     modes = {Image.open(io.BytesIO(content)).mode for content, _, _ in (LOSSLESS | LOSSY).values()}
     assert modes >= {"1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "LAB", "I", "I;16", "I;16B"}
     forms = {Image.open(io.BytesIO(content)).format for content, _, _ in (LOSSLESS | LOSSY).values()}
-    assert forms == {*photos.SUFFIXES, "MPO"}
+    assert forms == {*photos.SUFFIXES, "MPO"} - {"HEIF"}  # tested by themselves below
 
 
 # How an upright picture has to be stored so that a viewer turns it back.
@@ -300,7 +300,7 @@ def test_damage_gives_pixels_or_a_reason(name, data):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
     content = bytes(content[: data.draw(st.integers(1, len(content)))])
     try:
-        pixels, form = photos.decode(content, "x")
+        pixels, form, *_ = photos.decode(content, "x")
     except Unreadable as error:
         assert error.reason
     else:
@@ -315,3 +315,56 @@ def test_a_real_photo_is_read_as_pillow_reads_it():
 
 def test_names_are_shown_on_one_line():
     assert photos.shown("a\nb\udcff é 🌻.jpg") == "a\\nb\\udcff é 🌻.jpg"
+
+
+@pytest.fixture
+def heic() -> bytes:
+    """A picture as phones store it: 40 wide, red above and blue below."""
+    import pillow_heif
+
+    pixels = np.zeros((30, 40, 3), np.uint8)
+    pixels[:15, :, 0] = pixels[15:, :, 2] = 255
+    file = io.BytesIO()
+    pillow_heif.from_pillow(Image.fromarray(pixels)).save(file, quality=95)
+    return file.getvalue()
+
+
+def test_heic_is_read_where_its_package_is_installed(tmp_path, heic):
+    (tmp_path / "phone.heic").write_bytes(heic)
+    pixels = read(tmp_path / "phone.heic")
+    assert pixels.shape == (30, 40, 3)
+    assert pixels[5, 20, 0] > 230 > 25 > pixels[5, 20, 2]
+    assert photos.decode(heic, "x").form == "HEIF"
+
+
+def test_heic_elsewhere_names_what_to_install(heic, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)  # as where it is not installed
+    with pytest.raises(Unreadable, match="HEIC, which pip install pillow-heif lets tlkit read"):
+        photos.decode(heic, "x")
+
+
+def test_damaged_heic_is_named(heic):
+    with pytest.raises(Unreadable):
+        photos.decode(heic[:200], "x")
+
+
+@pytest.mark.parametrize(
+    ("moment", "fraction", "expected"),
+    [
+        ("2024:02:29 12:00:00", None, 1_709_208_000_000),
+        ("2024:02:29 12:00:00", "25", 1_709_208_000_250),
+        ("2024:02:30 12:00:00", None, 0),
+        ("yesterday", "x", 0),
+        (None, "25", 0),
+    ],
+)
+def test_the_camera_s_time(moment, fraction, expected):
+    exif = Image.Exif()
+    tags = exif.get_ifd(0x8769)
+    if moment:
+        tags[36867] = moment
+    if fraction:
+        tags[37521] = fraction
+    file = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(file, "JPEG", exif=exif)
+    assert photos.decode(file.getvalue(), "x").taken == expected

@@ -62,7 +62,7 @@ def scan(images: str | Path, *, workers: int = 0, progress=None) -> Folder:
     def look(photo: Photo) -> _Look:
         try:
             content = load(images / photo.path, photo.path)
-            _, form = decode(content, photo.path)
+            form = decode(content, photo.path).form
         except Unreadable as error:
             return _Look(Skipped(photo.path, error.reason))
         return _Look(photo._replace(sha256=hashlib.sha256(content).hexdigest()), form)

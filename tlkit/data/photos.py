@@ -20,7 +20,10 @@ import re
 import stat
 import threading
 from contextlib import nullcontext
+from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
@@ -39,7 +42,9 @@ SUFFIXES = {
     "PPM": (".ppm", ".pgm", ".pbm", ".pnm", ".pfm"),
     "JPEG2000": (".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx"),
     "AVIF": (".avif", ".avifs"),
+    "HEIF": (".heic", ".heif", ".hif"),  # where pillow-heif is installed
 }
+HEIF = re.compile(rb"....ftyp(hei[cxms]|hev[cxms]|mif1|msf1)", re.DOTALL)
 START = re.compile(rb"\xff\xd8\xff|\x89PNG|GIF8|RIFF....WEBP|II\*\0|MM\0\*", re.DOTALL)
 LARGEST_FILE = 2**28  # bytes; a film among the photos should not fill the memory
 LARGE = 2**25  # pixels; above it, up to Pillow's own limit, threads decode one picture at a time
@@ -53,6 +58,14 @@ TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+
+
+class Decoded(NamedTuple):
+    pixels: np.ndarray  # (height, width, 3), uint8, RGB, upright
+    form: str  # a key of `SUFFIXES`
+    turned: bool  # by its EXIF orientation
+    animated: bool  # only the first frame is taken
+    taken: int  # by EXIF: milliseconds since 1970 on the camera's clock; 0: unknown
 
 
 class Unreadable(DataError):
@@ -76,7 +89,7 @@ def why(error: OSError) -> str:
 
 def read(path: str | Path) -> np.ndarray:
     """The picture in a file as (height, width, 3), uint8, RGB, upright; raises `Unreadable`."""
-    return decode(load(path), path)[0]
+    return decode(load(path), path).pixels
 
 
 def load(path: str | Path, name: str | Path | None = None) -> bytes:
@@ -95,18 +108,21 @@ def load(path: str | Path, name: str | Path | None = None) -> bytes:
         raise Unreadable(name, why(error)) from error
 
 
-def decode(content: bytes, path: str | Path) -> tuple[np.ndarray, str]:
-    """The pixels in the bytes of a file, as `read` has them, and the format's name in `SUFFIXES`."""
+def decode(content: bytes, path: str | Path) -> Decoded:
+    """The picture in the bytes of a file, with its pixels as `read` has them; raises `Unreadable`."""
     if not content:
         raise Unreadable(path, "empty")
     try:
-        with Image.open(io.BytesIO(content), formats=tuple(SUFFIXES)) as image:
+        with Image.open(io.BytesIO(content), formats=_formats(content)) as image:
             form = "JPEG" if image.format == "MPO" else str(image.format)
+            animated = form != "JPEG" and bool(getattr(image, "is_animated", False))
             with _one_at_a_time if image.width * image.height > LARGE else nullcontext():
                 image.load()
-                return np.asarray(_rgb(_upright(image))), form
+                turn = TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+                upright = image if turn is None else image.transpose(turn)
+                return Decoded(np.asarray(_rgb(upright)), form, turn is not None, animated, _taken(image))
     except UnidentifiedImageError as error:
-        raise Unreadable(path, "damaged at its start" if START.match(content) else "not a picture") from error
+        raise Unreadable(path, _unknown(content)) from error
     except Image.DecompressionBombError as error:
         raise Unreadable(path, f"more than {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels") from error
     except MemoryError as error:
@@ -117,9 +133,32 @@ def decode(content: bytes, path: str | Path) -> tuple[np.ndarray, str]:
         raise Unreadable(path, "cut off" if cut else f"damaged: {error}") from error
 
 
-def _upright(image: Image.Image) -> Image.Image:
-    turn = TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
-    return image if turn is None else image.transpose(turn)
+def _formats(content: bytes) -> tuple[str, ...]:
+    """Those to try; HEIF only where it is one, as pillow-heif takes a while to load."""
+    if HEIF.match(content) and find_spec("pillow_heif"):
+        import pillow_heif
+
+        pillow_heif.register_heif_opener()
+        return ("HEIF",)
+    return tuple(form for form in SUFFIXES if form != "HEIF")
+
+
+def _unknown(content: bytes) -> str:
+    if HEIF.match(content):
+        return "HEIC, which pip install pillow-heif lets tlkit read"
+    return "damaged at its start" if START.match(content) else "not a picture"
+
+
+def _taken(image: Image.Image) -> int:
+    """When the camera took it, by EXIF's DateTimeOriginal and SubSecTimeOriginal."""
+    try:
+        tags = image.getexif().get_ifd(ExifTags.IFD.Exif)
+        moment = datetime.strptime(str(tags[ExifTags.Base.DateTimeOriginal])[:19], "%Y:%m:%d %H:%M:%S")
+        fraction = f"{tags.get(ExifTags.Base.SubsecTimeOriginal, '')}".strip()
+    except Exception:  # whatever damaged EXIF leads Pillow to; the pixels are good all the same
+        return 0
+    milliseconds = int(float(f"0.{fraction}") * 1000) if fraction.isdecimal() else 0
+    return max(0, round(moment.replace(tzinfo=UTC).timestamp()) * 1000 + milliseconds)
 
 
 def _rgb(image: Image.Image) -> Image.Image:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image
 
-from tlkit.data.photos import stretch
+from tlkit.data.fits import stretch
 from tlkit.errors import MissingPackage
 
 # How the photo came to its size differs between cameras, apps and libraries, and a network notices.

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tlkit import data
-from tlkit.data import Unreadable, batches, read, stretch
+from tlkit.data import FITS, Unreadable, batches, read, see, stretch
 from tlkit.data.threads import ahead
 
 TEXTURES = sorted((Path(__file__).parents[2] / "data/textures/val").glob("*/*.jpg"))
@@ -26,6 +27,15 @@ def test_batches_hold_every_photo_in_order(workers):
     assert {part.dtype for part in found} == {np.dtype(np.uint8)}
     np.testing.assert_array_equal(np.concatenate(found), [stretch(read(path), 32) for path in TEXTURES])
     assert not running()
+
+
+@pytest.mark.parametrize("fit", FITS)
+def test_batches_are_seen_through_the_fit(tmp_path, fit):
+    path = tmp_path / "wide.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 90, 3), np.uint8)).save(path)
+    ((found,),) = batches([path], 32, 1, fit=fit)
+    np.testing.assert_array_equal(found, see(read(path), 32, fit))
+    assert (found == see(read(path), 32)).all() == (fit == "stretch")
 
 
 def test_two_passes_are_equal():

@@ -9,7 +9,7 @@ from mediapipe.tasks.python import BaseOptions, vision
 from squares import LABELS, QUANTIZE, SIZE, squares
 
 from tlkit import formats
-from tlkit.data.photos import stretch
+from tlkit.data.fits import stretch
 
 
 def classify(path, photos):

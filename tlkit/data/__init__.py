@@ -1,9 +1,22 @@
 """Photos: a folder of them, read and split, and the pixels that a model sees."""
 
 from tlkit.data.batches import batches
-from tlkit.data.folders import Folder, Photo, scan
-from tlkit.data.listed import Skipped
-from tlkit.data.photos import Unreadable, read, stretch
+from tlkit.data.fits import FITS, see, stretch
+from tlkit.data.folders import Folder, scan
+from tlkit.data.listed import Photo, Skipped
+from tlkit.data.photos import Unreadable, read
 from tlkit.data.splits import split
 
-__all__ = ["Folder", "Photo", "Skipped", "Unreadable", "batches", "read", "scan", "split", "stretch"]
+__all__ = [
+    "FITS",
+    "Folder",
+    "Photo",
+    "Skipped",
+    "Unreadable",
+    "batches",
+    "read",
+    "scan",
+    "see",
+    "split",
+    "stretch",
+]

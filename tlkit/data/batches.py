@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tlkit.data.photos import read, stretch
+from tlkit.data.fits import see
+from tlkit.data.photos import read
 from tlkit.data.threads import ahead
 
 
@@ -17,10 +18,11 @@ def batches(
     batch: int,
     workers: int = 0,
     view: Callable[[np.ndarray, int], np.ndarray] | None = None,
+    fit: str = "stretch",
 ) -> Iterator[np.ndarray]:
     """The pictures of `paths`, in order, as (batch, size, size, 3), uint8, RGB; the last may be shorter.
 
-    Each is seen through `stretch`, or through `view(pixels, index)` if given, `index` counting `paths`.
+    Each is seen through its fit, or through `view(pixels, index)` if given, `index` counting `paths`.
     `workers` threads (0: one a core) keep at most two batches ready, however slow the caller is.
     Raises `Unreadable`, naming the file, where one has broken since it was scanned.
     """
@@ -28,7 +30,7 @@ def batches(
     def picture(item: tuple[int, str | Path]) -> np.ndarray:
         index, path = item
         pixels = read(path)
-        return stretch(pixels, size) if view is None else view(pixels, index)
+        return see(pixels, size, fit) if view is None else view(pixels, index)
 
     with closing(ahead(picture, enumerate(paths), workers=workers, depth=2 * batch)) as ready:
         while pictures := list(islice(ready, batch)):

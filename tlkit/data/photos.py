@@ -1,4 +1,4 @@
-"""A file to pixels, and pixels to the square that a model sees.
+"""A file to pixels.
 
 Every picture becomes (height, width, 3), uint8, RGB, upright, 0–255:
 
@@ -13,7 +13,6 @@ Every picture becomes (height, width, 3), uint8, RGB, upright, 0–255:
 Grey values without an agreed range (floating point, 32 bit) are refused.
 """
 
-import functools
 import io
 import os
 import re
@@ -69,12 +68,16 @@ class Decoded(NamedTuple):
 
 
 class Unreadable(DataError):
-    """One file that is no usable picture: `path` as it was given, and `reason`."""
+    """One file that is no usable picture: `path` as it was given, and `reason`.
 
-    def __init__(self, path: str | Path, reason: str):
+    `lasting`: the same bytes will never be one.
+    """
+
+    def __init__(self, path: str | Path, reason: str, lasting: bool = False):
         super().__init__(f"{shown(path)} cannot be read ({reason}).", "Repair or remove it.")
         self.path = str(path)
         self.reason = reason
+        self.lasting = lasting
 
 
 def shown(path: str | Path) -> str:
@@ -111,7 +114,7 @@ def load(path: str | Path, name: str | Path | None = None) -> bytes:
 def decode(content: bytes, path: str | Path) -> Decoded:
     """The picture in the bytes of a file, with its pixels as `read` has them; raises `Unreadable`."""
     if not content:
-        raise Unreadable(path, "empty")
+        raise Unreadable(path, "empty", lasting=True)
     try:
         with Image.open(io.BytesIO(content), formats=_formats(content)) as image:
             form = "JPEG" if image.format == "MPO" else str(image.format)
@@ -122,15 +125,17 @@ def decode(content: bytes, path: str | Path) -> Decoded:
                 upright = image if turn is None else image.transpose(turn)
                 return Decoded(np.asarray(_rgb(upright)), form, turn is not None, animated, _taken(image))
     except UnidentifiedImageError as error:
-        raise Unreadable(path, _unknown(content)) from error
+        raise Unreadable(path, _unknown(content), lasting=True) from error
     except Image.DecompressionBombError as error:
-        raise Unreadable(path, f"more than {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels") from error
+        raise Unreadable(
+            path, f"more than {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels", lasting=True
+        ) from error
     except MemoryError as error:
         raise Unreadable(path, "too large for the memory") from error
     # Pillow's decoders raise whatever a damaged file leads them to: OSError, SyntaxError, struct.error, …
     except Exception as error:
         cut = "truncated" in str(error).lower()
-        raise Unreadable(path, "cut off" if cut else f"damaged: {error}") from error
+        raise Unreadable(path, "cut off" if cut else f"damaged: {error}", lasting=True) from error
 
 
 def _formats(content: bytes) -> tuple[str, ...]:
@@ -177,41 +182,3 @@ def _high_byte(image: Image.Image) -> Image.Image:
     if image.mode == "F" or values.min() < 0 or values.max() > 65535:
         raise ValueError(f"pixels of mode {image.mode} have no agreed range")
     return Image.fromarray((values >> 8).astype(np.uint8))
-
-
-def stretch(pixels: np.ndarray, size: int) -> np.ndarray:
-    """The whole picture on (size, size, 3), uint8, byte for byte as MediaPipe 1.2.2 Tasks resize it on a CPU.
-
-    Bilinear at source coordinate i·length/size: no half-pixel shift, no low-pass filter. As in
-    OpenCV's warp, which MediaPipe calls, coordinates are rounded to 1/32 pixel and halves of the
-    result go up; up to 6 away from `tf.compat.v1.image.resize_bilinear`. Where `size` is a multiple
-    of 64, coordinates can lie halfway, and there OpenCV's choice hangs on the last bit of a matrix:
-    rounding to even is nearest to it, 1/32 pixel off where it misses.
-    """
-    above, below, down = _taps(pixels.shape[0], size)
-    left, right, across = _taps(pixels.shape[1], size)
-    # One item a pixel: taking items of three bytes is several times quicker than taking along two axes.
-    source = np.ascontiguousarray(pixels).view("V3")[:, :, 0]
-
-    def line(rows: np.ndarray) -> np.ndarray:
-        start, end = (source[rows].take(columns, axis=1).view(np.uint8) for columns in (left, right))
-        # Values of 8 bits times fractions of 5, twice: float32 holds each result exactly, on any machine.
-        values = np.subtract(end, start, dtype=np.float32)
-        values *= np.repeat(across, 3)
-        values += start
-        return values
-
-    upper, result = line(above), line(below)
-    result -= upper
-    result *= down[:, None]
-    result += upper
-    result += np.float32(0.5)
-    return result.astype(np.uint8).reshape(size, size, 3)
-
-
-@functools.lru_cache(maxsize=4096)
-def _taps(length: int, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The two neighbours of each of `size` points on `length` pixels, and how far it is past the first."""
-    at = np.rint(np.arange(size) * (length / size) * 32).astype(np.intp)
-    first = np.minimum(at // 32, length - 1)
-    return first, np.minimum(first + 1, length - 1), (at % 32 / 32).astype(np.float32)

@@ -64,7 +64,7 @@ CONTRACT = [
     (
         FINETUNED,
         "run backbone classes train_images val_images skipped val_top1 val_top1_interval majority_top1 "
-        "selected_on_val seconds exports",
+        "selected_on_val seconds exports folds suspects leaks",
     ),
     (EVALUATED, "images top1 top1_interval top5 per_class confusion labels"),
     (Predicted(()), "predictions"),
@@ -155,6 +155,39 @@ def test_a_run_that_learned_nothing_says_so_first_and_why():
     assert lines[-1] == "runs/001-x"
 
 
+def test_labels_to_look_at_are_told_ten_at_the_most_the_least_believed_first():
+    rows = [
+        {"path": f"{number}.jpg", "label": "cat", "suggested": "dog", "probability": number / 100}
+        for number in range(12)
+    ]
+    lines = changed(FINETUNED, suspects=rows).text().splitlines()
+    start = lines.index("  Labels to look at (a model that did not train on them believes another):")
+    assert lines[start + 2] == "  1.jpg: dog, not cat (which it finds 1.0% likely)"
+    assert lines[start + 11] == "  and 2 more"
+    assert "Labels to look at" not in FINETUNED.text()
+    assert json.loads(changed(FINETUNED, suspects=rows).json())["suspects"] == rows
+
+
+def test_folds_are_told_beside_the_runs_own_figure():
+    assert json.loads(FINETUNED.json())["folds"] is None
+    per_fold = [{"photos": 50, "top1": 0.9}, {"photos": 50, "top1": 0.96}]
+    folds = {"count": 2, "top1": 0.93, "top1_interval": (0.863, 0.966), "per_fold": per_fold}
+    lines = changed(FINETUNED, folds=folds).text().splitlines()
+    assert "  2 folds   93.0% on average (95% interval 86.3% to 96.6%), each 90.0% to 96.0%" in lines
+
+
+def test_leaks_between_given_splits_are_told_before_all_else():
+    rows = [
+        {"path": "val/a.jpg", "related": ["train/b.jpg"]},
+        {"path": "val/c.jpg", "related": ["train/b.jpg"]},
+    ]
+    lines = changed(FINETUNED, leaks=rows, learned=False).text().splitlines()
+    assert lines[0] == (
+        "2 of 150 photos of val are (nearly) in train, or of a group that is: the figures flatter. "
+        "The first: val/a.jpg, as train/b.jpg."
+    )
+
+
 def test_figures_that_flatter_say_so():
     assert "flatter" not in FINETUNED.text()
     assert "These figures flatter" in changed(FINETUNED, selected_on_val=True).text()
@@ -165,6 +198,11 @@ def test_a_long_list_shows_ten_and_counts_the_rest():
     assert text.count("left out: ") == 10
     assert "  and 1,224 more" in text.splitlines()
     assert "1,234 left out" in text
+
+
+def test_a_name_with_a_line_break_stays_on_its_line():
+    lines = changed(FINETUNED, skipped=[Skipped("cat/a\nb.gif", "empty")]).text().splitlines()
+    assert r"  left out: cat/a\nb.gif (empty)" in lines
 
 
 def test_an_export_tells_what_was_checked():

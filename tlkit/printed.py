@@ -56,6 +56,15 @@ def listed(rows: Sequence[Any], line: Callable[[Any], str]) -> list[str]:
     return [*(line(row) for row in rows[:SHOWN]), *more]
 
 
+def shown(path: Any) -> str:
+    """A file's name on one line: line breaks and bytes that are no text as escapes.
+
+    >>> shown("a\\nb.jpg")
+    'a\\\\nb.jpg'
+    """
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in os.fspath(path))
+
+
 def columns(rows: Sequence[tuple[str, str]], indent: str = "  ") -> list[str]:
     """Two columns, both from the left."""
     return [indent + line for line in table(rows, left=(0, 1))]

@@ -110,6 +110,9 @@ class Finetuned(Report):
     kept: str  # "head", "halfway" or "fine-tuned"
     learned: bool  # better than the largest class beyond chance
     notes: Sequence[str] = ()
+    folds: Mapping[str, Any] | None = None  # count, top1, top1_interval, per_fold; null without --folds
+    suspects: Sequence[Any] = ()  # rows of path, label, suggested, probability (of the label)
+    leaks: Sequence[Any] = ()  # rows of path, related: validation photos that training photos give away
 
     def text(self) -> str:
         skipped = [printed.plain(row) for row in self.skipped]
@@ -123,15 +126,53 @@ class Finetuned(Report):
             ("kept", KEPT[self.kept]),
             ("time", printed.duration(self.seconds)),
         ]
-        lines = [] if self.learned else self._warning()
+        if self.folds:
+            facts.insert(2, (f"{self.folds['count']} folds", self._crossed(self.folds)))
+        lines = self._leaking() + ([] if self.learned else self._warning())
         lines.append(f"{self.backbone}, {len(self.classes)} classes: {printed.names(self.classes)}")
         lines += printed.columns(facts)
         if self.selected_on_val:
             lines.append("  These figures flatter: choices were made on the validation photos themselves.")
-        lines += printed.listed(skipped, lambda row: f"  left out: {row['path']} ({row['reason']})")
+        lines += printed.listed(
+            skipped, lambda row: f"  left out: {printed.shown(row['path'])} ({row['reason']})"
+        )
         lines += [f"  {note}" for note in self.notes]
+        lines += self._doubts()
         lines += [export.text() for export in self.exports]
         return "\n".join([*lines, os.fspath(self.run)])
+
+    def _crossed(self, folds: Mapping[str, Any]) -> str:
+        shares = [row["top1"] for row in printed.plain(folds["per_fold"])]
+        low, high = folds["top1_interval"]
+        return (
+            f"{printed.percent(folds['top1'])} on average (95% interval {printed.percent(low)} to "
+            f"{printed.percent(high)}), each {printed.percent(min(shares))} to {printed.percent(max(shares))}"
+        )
+
+    def _leaking(self) -> list[str]:
+        if not self.leaks:
+            return []
+        first = printed.plain(self.leaks[0])
+        are = "is" if len(self.leaks) == 1 else "are"
+        return [
+            f"{len(self.leaks):,} of {printed.photos(self.val_images)} of val {are} (nearly) in train, "
+            "or of a group that is: the figures flatter. "
+            f"The first: {printed.shown(first['path'])}, as {printed.shown(first['related'][0])}."
+        ]
+
+    def _doubts(self) -> list[str]:
+        rows = [printed.plain(row) for row in self.suspects]
+        if not rows:
+            return []
+        return [
+            "  Labels to look at (a model that did not train on them believes another):"
+        ] + printed.listed(
+            rows,
+            lambda row: (
+                f"  {printed.shown(row['path'])}: {row['suggested']}, not {row['label']} "
+                f"(which it finds {printed.percent(row['probability'])} likely)"
+            ),
+        )
 
     def _warning(self) -> list[str]:
         return [

@@ -316,7 +316,7 @@ WRONG = {
     ),
     "photos without classes": (
         {"1.jpg": 1, "2.jpg": 2},
-        "IMAGES holds 2 files and no class folders. A classifier",
+        r"IMAGES holds 2 files \(.jpg 2\) and no class folders. A classifier",
     ),
     "no usable photo in one class": (
         {"roses/1.jpg": 1, "lilies/1.jpg": b"", "lilies/2.jpg": b"text"},
@@ -337,7 +337,7 @@ WRONG = {
     ),
     "val without classes": (
         {"train/a/1.jpg": 1, "train/b/1.jpg": 2, "val/1.jpg": 3},
-        "IMAGES/val holds one file and no class folders. Did you mean the folder above it, IMAGES?",
+        r"IMAGES/val holds one file \(.jpg 1\) and no class folders. A split folder holds the class folders",
     ),
     "val twice": (
         {f"{split}/{name}/1.jpg": 1 for split in ("train", "val", "valid") for name in "ab"},
@@ -357,7 +357,8 @@ def test_a_folder_that_cannot_be_used_is_explained(case, tmp_path):
 
 def test_one_level_too_low_suggests_the_folder_above(pets, monkeypatch):
     with pytest.raises(
-        DataError, match=f"cat holds 2 files and no class folders. Did you mean .* above it, {pets}?"
+        DataError,
+        match=rf"cat holds 2 files \(.jpg 2\) and no class folders. Did you mean .* above it, {pets}?",
     ):
         scan(pets / "cat")
     monkeypatch.chdir(pets / "cat")

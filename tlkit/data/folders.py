@@ -7,19 +7,11 @@ from contextlib import closing, nullcontext
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from tlkit.data.layout import Layout, named, nfc, survey
-from tlkit.data.listed import Skipped
+from tlkit.data.layout import survey
+from tlkit.data.listed import Listed, Photo, Skipped, named
 from tlkit.data.photos import SUFFIXES, Unreadable, decode, load, shown
 from tlkit.data.threads import ahead
 from tlkit.errors import DataError
-
-
-class Photo(NamedTuple):
-    path: str  # posix, below the folder
-    label: int  # the class's place in `Folder.classes`
-    split: str | None  # "train", "val" or "test"; None: `splits.split` decides
-    sha256: str
-    group: int = -1  # photos with one number are never parted; -1: alone
 
 
 class Folder(NamedTuple):
@@ -50,14 +42,11 @@ def scan(images: str | Path, *, workers: int = 0, progress=None) -> Folder:
     """
     images = Path(images)
     layout = survey(images)
-    names = {nfc(folder.name): folder.name for folder in reversed(layout.folders)}
-    classes = tuple(names[key] for key in sorted(names))
-    labels = {key: label for label, key in enumerate(sorted(names))}
-    files = [
-        Photo(f"{folder.path}/{name}", labels[nfc(folder.name)], folder.split, "")
-        for folder in layout.folders
-        for name in folder.files
-    ]
+    if layout.faults:
+        raise DataError(*layout.faults[0])
+    classes = layout.classes
+    labels = {name: label for label, name in enumerate(classes)}
+    files = [Photo(entry.path, labels[entry.label], entry.split, "") for entry in layout.entries]
 
     def look(photo: Photo) -> _Look:
         try:
@@ -83,28 +72,31 @@ def scan(images: str | Path, *, workers: int = 0, progress=None) -> Folder:
     return Folder(images, layout.kind, classes, photos, skipped, notes)
 
 
-def _check_usable(images: Path, layout: Layout, photos: Sequence[Photo], skipped: Sequence[Skipped]) -> None:
+def _check_usable(images: Path, layout: Listed, photos: Sequence[Photo], skipped: Sequence[Skipped]) -> None:
     """Every class folder has at least one photo."""
-    usable = {str(PurePosixPath(photo.path).parent) for photo in photos}
-    bare = [folder for folder in layout.folders if folder.path not in usable]
+    usable = {(photo.label, photo.split) for photo in photos}
+    labels = {name: label for label, name in enumerate(layout.classes)}
+    bare = sorted(
+        {
+            str(PurePosixPath(entry.path).parent)
+            for entry in layout.entries
+            if (labels[entry.label], entry.split) not in usable
+        }
+    )
     if not bare:
         return
     reasons = [
-        f"{shown(row.path)} ({row.reason})"
-        for row in skipped
-        if str(PurePosixPath(row.path).parent) in {folder.path for folder in bare}
+        f"{shown(row.path)} ({row.reason})" for row in skipped if str(PurePosixPath(row.path).parent) in bare
     ]
-    reasons += [f"{shown(folder.path)} holds only folders" for folder in bare if not folder.files]
     more = f" and {len(reasons) - 10:,} more" if len(reasons) > 10 else ""
     what = "This class folder holds" if len(bare) == 1 else f"{len(bare):,} class folders hold"
     raise DataError(
-        f"{what} no usable photo: {named(folder.path for folder in bare)} in {shown(images)}: "
-        f"{', '.join(reasons[:10])}{more}.",
+        f"{what} no usable photo: {named(bare)} in {shown(images)}: {', '.join(reasons[:10])}{more}.",
         "Photos lie directly in their class's folder. Repair, fill or remove it.",
     )
 
 
-def _how(images: Path, layout: Layout, classes: Sequence[str], photos: Sequence[Photo]) -> str:
+def _how(images: Path, layout: Listed, classes: Sequence[str], photos: Sequence[Photo]) -> str:
     """One line: how the folder was read, and how many photos each class has."""
     counts: dict[str | None, Counter] = defaultdict(Counter)
     for photo in photos:

@@ -1,127 +1,92 @@
 """How a folder of photos is laid out: which folders are classes, which are splits, and what is neither."""
 
-import os
-import unicodedata
-from collections.abc import Iterable, Sequence
+import itertools
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
-from tlkit.data.listed import Skipped
+from tlkit.data import levels
+from tlkit.data.levels import SPLITS, ClassFolder, Shelf
+from tlkit.data.listed import Entry, Fault, Listed, Skipped, named
 from tlkit.data.photos import shown, why
+from tlkit.data.tree import Listing, Place, enter, join, look_in, nfc, start, unreadable, walk
 from tlkit.errors import DataError, UsageError
 
-SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
-# What desktops and file servers leave behind; names with a leading dot go unseen as well.
-LITTER = {"__macosx", "thumbs.db", "desktop.ini", "@eadir"}
+__all__ = ["SPLITS", "SUBFOLDERS", "named", "nfc", "survey"]
+
+SUBFOLDERS = ("ignore", "merge", "classes")
 
 
-class ClassFolder(NamedTuple):
-    split: str | None  # "train", "val" or "test"; None: still to be split
-    name: str  # as on disk
-    path: str  # posix, below the folder that was scanned
-    folders: tuple[str, ...]  # names of what lies in it, sorted as text
-    files: tuple[str, ...]
+def survey(images: Path, subfolders: str = "ignore") -> Listed:
+    """Name every file in the class folders of `images`, or of its folders train, val and test; open none.
 
+    subfolders  "ignore": a class is a folder with photos directly in it; folders in it are left out.
+                "merge": all photos below a class folder, at any depth, are of its class.
+                "classes": every folder with files directly in it is a class, named by its path.
 
-class Layout(NamedTuple):
-    kind: str  # "classes" or "splits"
-    folders: tuple[ClassFolder, ...]
-    skipped: tuple[Skipped, ...]
-    notes: tuple[str, ...]
-
-
-class Listing(NamedTuple):
-    """What lies directly in one folder, litter apart, sorted as text."""
-
-    folders: tuple[str, ...]
-    files: tuple[str, ...]
-    skipped: tuple[Skipped, ...]
-
-
-def survey(images: Path) -> Layout:
-    """Find the class folders in `images`, or in its folders train, val and test; no photo is opened.
-
-    Raises `UsageError` if there is no such folder, `DataError` if it does not hold two classes.
+    Links are followed, loops end. `faults` holds what forbids training but not going on.
+    Raises `UsageError` if there is no such folder, `DataError` if it holds no classes at all.
     """
+    if subfolders not in SUBFOLDERS:
+        raise UsageError(f"subfolders cannot be '{shown(subfolders)}'.", f"It is one of {named(SUBFOLDERS)}.")
     try:
-        top = _listing(images, images)
-        splits = _splits(images, top)
-        shelves = [_shelf(images, name, split) for name, split in (splits or {"": None}).items()]
-    except FileNotFoundError as error:
+        top = start(images)
+        inside = look_in(images, top)
+        splits = _splits(images, inside.folders)
+        shelves = [
+            _shelf(images, enter(images, top, name) if name else top, split, subfolders)
+            for name, split in (splits or {"": None}).items()
+        ]
+    except (FileNotFoundError, ValueError) as error:  # ValueError: a NUL in the path
         raise UsageError(f"There is no folder {shown(images)}.") from error
     except NotADirectoryError as error:
         hint = "Give the folder that holds the class folders."
         raise UsageError(f"{shown(images)} is a file.", hint) from error
     except OSError as error:
         raise DataError(f"{shown(error.filename)} cannot be read ({why(error)}).") from error
-    for shelf in shelves:
-        _check_names(images, shelf.folders)
-    _check_alike(images, {name: shelf.folders for name, shelf in zip(splits, shelves, strict=False)})
-    _check_two(images, shelves[0].folders)
+    usable = [shelf for shelf in shelves if any(folder.files for folder in shelf.folders)]
+    if shelves[0] not in usable:
+        raise DataError(*levels.no_classes(images, shelves[0], bool(splits)))
+    # The first spelling names the class; every entry goes by it.
+    names = {nfc(f.name): f.name for shelf in reversed(usable) for f in reversed(shelf.folders) if f.files}
+    faults = (
+        *_broken_names(images, usable),
+        *_twins(images, usable),
+        *(levels.no_classes(images, shelf, True) for shelf in shelves if shelf not in usable),
+        *_unlike(images, usable, names),
+        *_bare(images, usable),
+        *([levels.single(images, usable[0])] if len(names) == 1 else []),
+    )
+    skipped = [row for shelf in shelves for row in shelf.skipped]
+    notes = [note for shelf in shelves for note in _notes(images, shelf)]
     if splits:
-        others = [name for name in (*top.folders, *top.files) if name not in splits]
-        shelves.insert(0, Layout("splits", (), top.skipped, _aside("the split folders", images, others)))
-    return Layout(
-        "splits" if splits else "classes",
-        tuple(folder for shelf in shelves for folder in shelf.folders),
-        tuple(row for shelf in shelves for row in shelf.skipped),
-        tuple(note for shelf in shelves for note in shelf.notes),
+        others = [name for name in (*inside.folders, *inside.files) if name not in splits]
+        notes = [*_aside("the split folders", images, others), *notes]
+        skipped = [*inside.skipped, *skipped]
+    elif note := levels.beside(images):
+        notes.insert(0, note)
+    entries = [
+        Entry(f"{folder.path}/{name}", label, shelf.split, None)
+        for shelf in usable
+        for folder in shelf.folders
+        if folder.files
+        for label in [names[nfc(folder.name)]]
+        for name in folder.files
+    ]
+    kind = "splits" if splits else "classes"
+    return Listed(
+        images,
+        kind,
+        tuple(names[key] for key in sorted(names)),
+        entries,
+        tuple(skipped),
+        tuple(notes),
+        faults,
     )
 
 
-def nfc(name: str) -> str:
-    """One spelling of a name, however its accents are stored on disk; sorts as text: 1, 10, 2."""
-    return unicodedata.normalize("NFC", name)
-
-
-def named(names: Iterable[str], most: int = 10) -> str:
-    """The first ten of some names, quoted: "'a', 'b' and 3 more"."""
-    quoted = [f"'{shown(name)}'" for name in names]
-    rest = f" and {len(quoted) - most:,} more" if len(quoted) > most else ""
-    return ", ".join(quoted[:most]) + rest
-
-
-def _listing(folder: Path, images: Path) -> Listing:
-    folders: list[str] = []
-    files: list[str] = []
-    skipped: list[Skipped] = []
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.name.startswith(".") or entry.name.casefold() in LITTER:
-                continue
-            if reason := _unfit(entry, folder):
-                path = os.fsencode(Path(entry.path).relative_to(images))
-                skipped.append(Skipped(path.decode("utf-8", "backslashreplace"), reason))
-            else:
-                (folders if entry.is_dir() else files).append(entry.name)
-    for names in (folders, files):
-        names.sort(key=lambda name: (nfc(name), name))
-    return Listing(tuple(folders), tuple(files), tuple(sorted(skipped)))
-
-
-def _unfit(entry: os.DirEntry[str], folder: Path) -> str | None:
-    """Why an entry is neither a folder to enter nor a file to read, or None."""
-    try:
-        entry.name.encode()
-        if entry.is_dir():
-            above = (folder.resolve(), *folder.resolve().parents)
-            loops = entry.is_symlink() and Path(entry.path).resolve() in above
-            return "a link to a folder above it" if loops else None
-        if entry.is_file():
-            return None
-        return "a link that leads nowhere" if entry.is_symlink() else "not a regular file"
-    except UnicodeEncodeError:
-        return "its name is not valid text"
-    except OSError as error:  # a link to itself
-        return f"a link that leads nowhere: {why(error)}"
-
-
-def _splits(images: Path, top: Listing) -> dict[str, str | None]:
+def _splits(images: Path, folders: Sequence[str]) -> dict[str, str | None]:
     """The split folders' names and meanings, train first; empty if the folders are classes."""
-    given = {name: SPLITS[name.casefold()] for name in top.folders if name.casefold() in SPLITS}
-    # A class may be called "train" (vehicles) or "test": alone among others it is one.
-    if len(given) < len(top.folders) and not ("train" in given.values() and len(given) > 1):
-        return {}
+    given = levels.splits(folders)
     for split in set(given.values()):
         twins = [name for name in given if given[name] == split]
         if len(twins) > 1:
@@ -136,91 +101,125 @@ def _splits(images: Path, top: Listing) -> dict[str, str | None]:
     }
 
 
-def _shelf(images: Path, shelf: str, split: str | None) -> Layout:
-    """The class folders in one folder: in `images` itself if `shelf` is ""."""
-    here = _listing(images / shelf, images)
-    notes = list(_aside("the class folders", images / shelf, here.files))
-    folders, skipped = [], list(here.skipped)
+def _shelf(images: Path, place: Place, split: str | None, subfolders: str) -> Shelf:
+    here = look_in(images, place)
+    folders: list[ClassFolder] = []
+    empty: list[str] = []
+    skipped = list(here.skipped)
     for name in here.folders:
-        path = f"{shelf}/{name}" if shelf else name
         try:
-            inside = _listing(images / path, images)
+            inner = enter(images, place, name, link=name in here.links)
         except OSError as error:
-            skipped.append(Skipped(path, f"the folder cannot be read: {why(error)}"))
+            skipped.append(unreadable(join(place.path, name), error))
             continue
-        skipped += inside.skipped
-        if not any(inside):
-            notes.append(f"'{shown(path)}' is empty, so it is no class.")
-            continue
-        folders.append(ClassFolder(split, name, path, inside.folders, inside.files))
-        if inside.folders:
-            notes.append(f"Folders inside '{shown(path)}' are left out: {named(inside.folders)}.")
-    if not folders:
-        raise _no_classes(images / shelf, len(here.files))
-    return Layout("classes", tuple(folders), tuple(skipped), tuple(notes))
+        passed: list[Skipped] = []
+        # A folder itself comes first, then those below it.
+        pages = list(itertools.islice(walk(images, inner, passed), 1 if subfolders == "ignore" else None))
+        skipped += passed
+        found = _class_folders(inner, name, pages, passed, subfolders)
+        if pages and not found:
+            empty.append(inner.path)
+        folders += found
+    folders.sort(key=lambda folder: (nfc(folder.name), folder.name))
+    return Shelf(place.path, split, tuple(folders), here.files, tuple(empty), tuple(skipped))
 
 
-def _aside(beside: str, folder: Path, names: Sequence[str]) -> tuple[str, ...]:
-    return (f"Beside {beside} in {shown(folder)}, left out: {named(names)}.",) if names else ()
+def _class_folders(
+    place: Place, name: str, pages: list[tuple[str, Listing]], passed: list[Skipped], subfolders: str
+) -> list[ClassFolder]:
+    """The classes in one folder on a shelf, given what lies in it and, unless that is ignored, below it."""
+    above = len(place.path) - len(name)  # where paths below the shelf begin
+    own = len(place.path) + 1
+    if subfolders == "classes":
+        found = [
+            ClassFolder(path[above:], path, (), inside.files, ()) for path, inside in pages if inside.files
+        ]
+    else:
+        files = [join(path, name)[own:] for path, inside in pages for name in inside.files]
+        if len(pages) > 1:
+            files.sort(key=lambda name: (nfc(name), name))
+        left_out = pages[0][1].folders if pages and subfolders == "ignore" else ()
+        found = [ClassFolder(name, place.path, left_out, files, tuple(passed))]
+    # Nothing but what cannot be used, or folders: said to be a class without a photo, never passed over.
+    if not any(folder.files or folder.folders for folder in found):
+        return [ClassFolder(name, place.path, (), (), tuple(passed))] if pages and passed else []
+    return found
 
 
-def _no_classes(shelf: Path, files: int) -> DataError:
-    above = shelf.parent if shelf.name else shelf.resolve().parent
-    pattern = f"A classifier needs at least two class folders: {shown(shelf)}/<class>/<photo>.jpg."
-    if not files:
-        return DataError(f"{shown(shelf)} holds no class folder with anything in it.", pattern)
-    hint = f"Did you mean the folder above it, {shown(above)}?" if _fits(above) else pattern
-    what = "one file" if files == 1 else f"{files:,} files"
-    return DataError(f"{shown(shelf)} holds {what} and no class folders.", hint)
+def _notes(images: Path, shelf: Shelf) -> list[str]:
+    notes = _aside("the class folders", Path(f"{images}/{shelf.path}"), shelf.beside)
+    if len(shelf.empty) > 10:
+        notes.append(f"{len(shelf.empty):,} folders are empty, so they are no classes: {named(shelf.empty)}.")
+    else:
+        notes += [f"'{shown(path)}' is empty, so it is no class." for path in shelf.empty]
+    full = [folder for folder in shelf.folders if folder.folders and folder.files]
+    if len(full) > 10:
+        paths = named(f"{folder.path}/{name}" for folder in full for name in folder.folders)
+        notes.append(f"Folders inside {len(full):,} class folders are left out: {paths}.")
+    else:
+        notes += [
+            f"Folders inside '{shown(folder.path)}' are left out: {named(folder.folders)}." for folder in full
+        ]
+    return notes
 
 
-def _fits(folder: Path) -> bool:
-    """Whether a folder holds two folders with something in them, so that it could be given instead."""
-    try:
-        return sum(any(_listing(folder / name, folder)) for name in _listing(folder, folder).folders) > 1
-    except OSError:
-        return False
+def _aside(beside: str, folder: Path, names: Sequence[str]) -> list[str]:
+    return [f"Beside {beside} in {shown(folder)}, left out: {named(names)}."] if names else []
 
 
-def _check_names(images: Path, folders: Sequence[ClassFolder]) -> None:
-    broken = [folder.path for folder in folders if folder.name.splitlines() != [folder.name]]
-    if broken:
-        raise DataError(
-            f"In {shown(images)}, a class name has a line break: {named(broken)}.", "Rename the folder."
-        )
-    spellings: dict[str, str] = {}
-    for folder in folders:
-        twin = spellings.setdefault(nfc(folder.name), folder.path)
-        if twin != folder.path:
-            both = f"{ascii(twin)} and {ascii(folder.path)}"
-            raise DataError(
-                f"In {shown(images)}, {both} are one name, its accents stored in two ways.", "Merge them."
-            )
-
-
-def _check_alike(images: Path, splits: dict[str, tuple[ClassFolder, ...]]) -> None:
-    """Every split holds the same classes."""
-    classes = {split: {nfc(folder.name) for folder in folders} for split, folders in splits.items()}
-    every = set().union(*classes.values())
-    lacking = [
-        f"'{shown(split)}' lacks {named(sorted(every - own))}"
-        for split, own in classes.items()
-        if every - own
+def _broken_names(images: Path, shelves: Sequence[Shelf]) -> list[Fault]:
+    broken = [
+        folder.path
+        for shelf in shelves
+        for folder in shelf.folders
+        if folder.name.splitlines() != [folder.name]
     ]
-    if lacking:
-        raise DataError(
+    if not broken:
+        return []
+    return [
+        Fault(f"In {shown(images)}, a class name has a line break: {named(broken)}.", "Rename the folder.")
+    ]
+
+
+def _twins(images: Path, shelves: Sequence[Shelf]) -> list[Fault]:
+    faults = []
+    for shelf in shelves:
+        spellings: dict[str, str] = {}
+        for folder in shelf.folders:
+            twin = spellings.setdefault(nfc(folder.name), folder.path)
+            if twin != folder.path:
+                both = f"{ascii(twin)} and {ascii(folder.path)}"
+                what = f"In {shown(images)}, {both} are one name, its accents stored in two ways."
+                faults.append(Fault(what, "Merge them."))
+    return faults
+
+
+def _unlike(images: Path, shelves: Sequence[Shelf], names: dict[str, str]) -> list[Fault]:
+    """Where splits lack a class that another one has."""
+    lacking = []
+    for shelf in shelves:
+        missing = sorted(names.keys() - {nfc(folder.name) for folder in shelf.folders})
+        if missing:
+            lacking.append(f"'{shown(shelf.path)}' lacks {named(missing)}")
+    if not lacking:
+        return []
+    return [
+        Fault(
             f"The splits of {shown(images)} hold different classes: {'; '.join(lacking)}.",
             "Give each split a folder with photos for every class, or none.",
         )
+    ]
 
 
-def _check_two(images: Path, folders: Sequence[ClassFolder]) -> None:
-    if len(folders) > 1:
-        return
-    only = images / folders[0].path
-    above = shown(only.parent)
-    raise DataError(
-        f"{above} holds one class folder, '{shown(only.name)}'; a classifier needs at least two: "
-        f"{above}/<class>/<photo>.jpg.",
-        f"Did you mean {shown(only)}?" if folders[0].folders and _fits(only) else None,
-    )
+def _bare(images: Path, shelves: Sequence[Shelf]) -> list[Fault]:
+    """Class folders in which no file lies."""
+    bare = [folder for shelf in shelves for folder in shelf.folders if not folder.files]
+    if not bare:
+        return []
+    what = "This class folder holds" if len(bare) == 1 else f"{len(bare):,} class folders hold"
+    names = named(folder.path for folder in bare)
+    hint = "Photos lie directly in their class's folder. Repair, fill or remove it."
+    if any(folder.folders for folder in bare):
+        hint = levels.NESTED
+    message = f"{what} no usable photo: {names} in {shown(images)}{levels.passed(bare)}."
+    return [Fault(message, hint)]

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tlkit.augmentation import RESIZING, strong, view
-from tlkit.data import stretch
+from tlkit.data import FITS, fits, see, stretch
 from tlkit.errors import MissingPackage
 
 NUMBERS = st.integers(0, 2**40)
@@ -141,6 +141,65 @@ def test_an_ingredient_leaves_the_other_draws_alone():
     tinted = views(20, **{**still, "area": (0.3, 0.9), "ratio": 1.5, "flip": True})
     for plain, flipped in zip(cut, tinted, strict=True):
         assert (flipped == plain).all() or (flipped == plain[:, ::-1]).all()
+
+
+@settings(deadline=None)
+@given(st.integers(1, 80), st.integers(1, 80), st.integers(1, 64), st.sampled_from(FITS))
+def test_without_ingredients_a_view_is_what_the_model_sees(height, width, size, fit):
+    pixels = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    found = view(pixels, size, seed=0, epoch=0, index=0, **PLAIN, fit=fit)
+    np.testing.assert_array_equal(found, see(pixels, size, fit))
+
+
+def test_crop_cuts_within_the_square_in_the_middle():
+    outside = PHOTO.copy()
+    fits.centre(outside)[:] = 0
+    found = [view(outside, 32, seed=1, epoch=0, index=index, fit="crop") for index in range(60)]
+    assert not np.any(found)
+    assert np.any(views(60, 32, fit="crop") != views(60, 32))
+
+
+@pytest.mark.parametrize("way", sorted(set(RESIZING)))
+def test_pad_keeps_the_shape_of_the_cut_and_the_grey_around_it(way):
+    """However a wide white picture is cut, what shows of it is as high as its shape says."""
+    white = np.full((100, 300, 3), 255, np.uint8)
+    asked = {
+        **PLAIN,
+        "area": (0.3, 1.0),
+        "ratio": 2.0,
+        "brightness": 0.2,
+        "contrast": 0.2,
+        "resizing": (way,),
+    }
+    shapes = set()
+    for index in range(60):
+        found = view(white, 60, seed=0, epoch=0, index=index, **asked, fit="pad")
+        picture = (found != fits.BACKGROUND).any(2)
+        rows, columns = np.flatnonzero(picture.any(1)), np.flatnonzero(picture.any(0))
+        block = found[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        assert picture.sum() == block.shape[0] * block.shape[1]  # one block, the rest untouched grey
+        assert max(block.shape[:2]) == 60
+        shapes.add(block.shape[:2])
+        # Three to one, changed by the drawn ratio and rounded to a point at either end.
+        assert 60 / 3 / 2 - 2 <= min(block.shape[:2]) <= 60 / 3 * 2 + 2
+    assert len(shapes) > 5
+
+
+def test_a_thread_under_pad_is_grey_and_no_mistake():
+    thread = np.full((1, 4000, 3), 255, np.uint8)
+    for index in range(30):
+        found = view(thread, 16, seed=0, epoch=0, index=index, fit="pad")
+        assert found.shape == (16, 16, 3)
+
+
+@pytest.mark.parametrize("fit", FITS)
+def test_no_fit_changes_another_draw(fit):
+    """On a square picture that is kept whole, every fit gives the same views."""
+    square = PHOTO[:60, :60]
+    asked = {"area": (1.0, 1.0), "ratio": 1.0, "seed": 3, "epoch": 1}
+    for index in range(30):
+        found = view(square, 32, index=index, **asked, fit=fit)
+        np.testing.assert_array_equal(found, view(square, 32, index=index, **asked))
 
 
 def test_a_view_is_the_same_on_every_machine():

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image
 
-from tlkit.data.fits import stretch
+from tlkit.data.fits import BACKGROUND, centre, see, window
 from tlkit.errors import MissingPackage
 
 # How the photo came to its size differs between cameras, apps and libraries, and a network notices.
@@ -27,24 +27,32 @@ def view(
     contrast: float = 0.2,
     saturation: float = 0.2,
     resizing: tuple[str, ...] = RESIZING,
+    fit: str = "stretch",
 ) -> np.ndarray:
     """One random view of (h, w, 3), uint8, RGB, as (size, size, 3), uint8: a pure function of its arguments.
 
     area        the share of the picture that is kept, drawn evenly between these two
-    ratio       the cut's sides differ by at most this factor, measured on the stretched picture
+    ratio       the cut's sides differ by at most this factor, measured on the stretched picture; under
+                `pad` on the picture as it is, and the cut keeps its shape
     flip        mirrored left to right in half of the views
     brightness, contrast, saturation   each multiplied by a factor within 1 ± this
     resizing    the ways of resizing to draw from; one named twice is drawn twice as often
+    fit         the model's (`data.fits`): `crop` cuts within the square in the middle, `pad` puts the
+                cut on grey, which no colour changes, as there is none of the picture's in it
 
     `seed`, `epoch` and `index` (the photo) are not negative; each triple has numbers of its own.
     """
     source = np.random.SeedSequence(seed, spawn_key=(epoch, index))
     # Always the same ten numbers, so that changing one ingredient leaves the others' draws alone.
     draws = np.random.Generator(np.random.Philox(source)).random(10)
-    cut = _cut(pixels, area, ratio, draws[:4])
-    result = _resize(cut, size, resizing[int(draws[4] * len(resizing))])
+    cut = _cut(centre(pixels) if fit == "crop" else pixels, area, ratio, draws[:4])
+    shown = window(*cut.shape[:2], size) if fit == "pad" else (slice(0, size), slice(0, size))
     moves = zip(draws[6:9], (brightness, contrast, saturation), strict=True)
-    result = _tint(result, *(1 + (2 * draw - 1) * most for draw, most in moves))
+    colours = [1 + (2 * draw - 1) * most for draw, most in moves]
+    result = np.full((size, size, 3), BACKGROUND, np.uint8)
+    if result[shown].size:  # a thread can fall between the points of a padded square
+        seen = _resize(cut, size, resizing[int(draws[4] * len(resizing))], fit == "pad", shown)
+        result[shown] = _tint(seen, *colours)
     return np.ascontiguousarray(result[:, ::-1]) if flip and draws[5] < 0.5 else result
 
 
@@ -62,12 +70,14 @@ def _cut(pixels: np.ndarray, area: tuple[float, float], ratio: float, draws: np.
     return pixels[top : top + high, left : left + wide]
 
 
-def _resize(pixels: np.ndarray, size: int, way: str) -> np.ndarray:
+def _resize(pixels: np.ndarray, size: int, way: str, padded: bool, shown: tuple[slice, slice]) -> np.ndarray:
+    """The part of the square that shows the picture, as it comes out of one way of resizing."""
     if way == "phone":
-        return stretch(pixels, size)
+        return see(pixels, size, "pad" if padded else "stretch")[shown]
     # Pillow's filters widen when they shrink (antialiasing), in integers: alike everywhere.
     image = Image.fromarray(np.ascontiguousarray(pixels))
-    return np.asarray(image.resize((size, size), Image.Resampling[way.upper()]))
+    high, wide = (part.stop - part.start for part in shown)
+    return np.asarray(image.resize((wide, high), Image.Resampling[way.upper()]))
 
 
 def _tint(pixels: np.ndarray, brightness: float, contrast: float, saturation: float) -> np.ndarray:

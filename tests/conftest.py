@@ -2,11 +2,16 @@
 
 import os
 import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+# What tlkit remembers of photos goes here, and not into the cache of whoever runs the tests.
+CACHE = tempfile.TemporaryDirectory(prefix="tlkit-tests-")
+os.environ["XDG_CACHE_HOME"] = CACHE.name
 
 TEXTURES = Path(__file__).parents[1] / "data" / "textures"
 
@@ -16,6 +21,10 @@ def pytest_sessionstart(session):
     import tensorflow as tf
 
     tf.config.threading.set_inter_op_parallelism_threads(1)
+
+
+def pytest_unconfigure(config):
+    CACHE.cleanup()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -45,6 +45,7 @@ SUFFIXES = {
 }
 HEIF = re.compile(rb"....ftyp(hei[cxms]|hev[cxms]|mif1|msf1)", re.DOTALL)
 START = re.compile(rb"\xff\xd8\xff|\x89PNG|GIF8|RIFF....WEBP|II\*\0|MM\0\*", re.DOTALL)
+HEIC = "HEIC, which pip install pillow-heif lets tlkit read"
 LARGEST_FILE = 2**28  # bytes; a film among the photos should not fill the memory
 LARGE = 2**25  # pixels; above it, up to Pillow's own limit, threads decode one picture at a time
 _one_at_a_time = threading.Lock()
@@ -150,7 +151,7 @@ def _formats(content: bytes) -> tuple[str, ...]:
 
 def _unknown(content: bytes) -> str:
     if HEIF.match(content):
-        return "HEIC, which pip install pillow-heif lets tlkit read"
+        return HEIC
     return "damaged at its start" if START.match(content) else "not a picture"
 
 

@@ -187,7 +187,12 @@ def test_a_function_raises_what_a_command_says(tl, tmp_path):
     [
         (["finetune", TEXTURES, "--epoch", "3"], "usage_error", "No such option '--epoch'"),
         (["finetune"], "usage_error", "Missing argument 'IMAGES'."),
-        (["finetune", "nowhere"], "usage_error", "Directory 'nowhere' does not exist."),
+        (["finetune", "nowhere"], "usage_error", "Path 'nowhere' does not exist."),
+        (["finetune", TEXTURES, "--folds", "1"], "recipe_error", "folds is 1; one fold leaves no photos"),
+        (["finetune", TEXTURES, "--split", "no"], "usage_error", "split is 'no', and there is no such file."),
+        (["check", "nowhere"], "usage_error", "Path 'nowhere' does not exist."),
+        (["check", TEXTURES, "--group", "patient"], "recipe_error", "group is 'patient'; it has to be name:"),
+        (["check", TEXTURES, "--fit", "zoom"], "usage_error", "'zoom' is not one of 'stretch'"),
         (["finetune", TEXTURES, "--epochs", "-1"], "usage_error", "-1 is not in the range"),
         (["finetune", TEXTURES, "--optimizer", "x"], "usage_error", "'x' is not one of 'adamw'"),
         (["finetune", TEXTURES, "--backbone", "x"], "unknown_backbone", "No backbone is called 'x'."),
@@ -204,7 +209,7 @@ def test_a_function_raises_what_a_command_says(tl, tmp_path):
         ),
         (["finetune", TEXTURES, "--output", TEXTURES / "runs"], "usage_error", "inside"),
         (["evaluate", "nowhere"], "usage_error", "There is no model at nowhere."),
-        (["evaluate", "last", "nowhere"], "usage_error", "Directory 'nowhere' does not exist."),
+        (["evaluate", "last", "nowhere"], "usage_error", "Path 'nowhere' does not exist."),
         (["predict", "last", "nowhere.jpg"], "usage_error", "Path 'nowhere.jpg' does not exist."),
         (["predict", "last", __file__, "--jsonl"], "usage_error", "give one of them"),
         (["export", "nowhere"], "usage_error", "There is no model at nowhere."),
@@ -408,6 +413,12 @@ def test_every_knob_is_an_option_without_a_default_of_its_own():
         option = found[name]
         assert option.opts == [f"--{name.replace('_', '-')}"] and option.help == field.metadata["help"]
         assert option.get_default(click.Context(cli.cli.commands["finetune"])) in (None, ())
+
+
+def test_the_options_of_check_are_those_of_finetune():
+    ours, theirs = options("check"), options("finetune")
+    for name in ("fit", "subfolders", "group", "workers"):
+        assert (ours[name].opts, ours[name].help) == (theirs[name].opts, theirs[name].help)
 
 
 def test_no_option_given_is_the_default_recipe(tmp_path):

@@ -39,7 +39,7 @@ def test_imports_without_keras(module):
         (["finetune", "--epochs", "many", "."], 2, "'many' is not a valid integer"),
         (["finetune", "--backbone", "resnet5", "."], 2, "No backbone is called 'resnet5'."),
         (["finetune", "--unfreeze-from", "stage", "."], 2, "unfreeze_from is 'stage'"),
-        (["finetune", "nowhere"], 2, "Directory 'nowhere' does not exist."),
+        (["finetune", "nowhere"], 2, "Path 'nowhere' does not exist."),
         (["predict", "last", "nowhere.jpg"], 2, "Path 'nowhere.jpg' does not exist."),
         (["finetun"], 2, "Did you mean 'finetune'?"),
         (["recipes", "ls"], 0, "head-only"),

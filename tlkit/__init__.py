@@ -1,8 +1,9 @@
 """Transfer learning in Keras 3: from a folder of photos to a checked phone model.
 
-Every command of `tlkit` is a function of the same name, with the same result: `finetune`,
+Every command of `tlkit` is a function of the same name, with the same result: `check`, `finetune`,
 `evaluate`, `predict` and `export` here, `tlkit.run.backbones` for the list of backbones. They
-return a report of `tlkit.report`; TensorFlow loads when the first of them is called, not before.
+return a report of `tlkit.report`; TensorFlow loads when the first of them but `check` is called,
+not before.
 """
 
 from collections.abc import Sequence
@@ -13,14 +14,50 @@ from tlkit.errors import TlkitError
 
 if TYPE_CHECKING:
     from tlkit.progress import Silent
-    from tlkit.report import Evaluated, Exported, Finetuned, Predicted
+    from tlkit.report import Evaluated, Exported, Finetuned, Predicted, Report
 
 __version__ = "0.1.0"
-__all__ = ["TlkitError", "evaluate", "export", "finetune", "predict"]
+__all__ = ["TlkitError", "check", "evaluate", "export", "finetune", "predict"]
+
+
+def check(
+    images: Any,
+    *,
+    fit: str = "stretch",
+    subfolders: str = "ignore",
+    group: str | None = None,
+    workers: int = 0,
+    strict: bool = False,
+    html: str | PathLike[str] | None = None,
+    progress: "Silent | None" = None,
+) -> "Report":
+    """Read every photo once and tell what would spoil training: `classes`, `images` and `findings`.
+
+    `images`, `fit`, `subfolders`, `group` and `workers` as in `finetune`. `html` is a file to write a
+    page to that shows the photos of each finding. With `strict` the report's `exit_code` is 1 when
+    anything is found. TensorFlow is not loaded.
+
+        tlkit.check("images").findings
+    """
+    from tlkit.recipe import load
+
+    load(fit=fit, subfolders=subfolders, group=group, workers=workers)  # wrong ones are told
+    from tlkit import run
+
+    return run.check(
+        _source(images),
+        fit=fit,
+        subfolders=subfolders,
+        group=group,
+        workers=workers,
+        strict=strict,
+        html=_path(html),
+        progress=_heard(progress),
+    )
 
 
 def finetune(
-    images: str | PathLike[str],
+    images: Any,
     *,
     recipe: str | PathLike[str] | None = None,
     output: str | PathLike[str] | None = None,
@@ -29,6 +66,8 @@ def finetune(
 ) -> "Finetuned":
     """Fine-tune a backbone on a folder of photos, one folder a class, and export a phone model.
 
+    `images` is that folder; or a table of the columns path, label and, if wanted, split and group: a
+    .csv, .tsv, .jsonl or .parquet file, a pandas DataFrame, or an iterable of rows.
     `settings` are the fields of `tlkit.recipe.Recipe`, which are the command's options with `_`
     for `-`; they override those of `recipe`, the name of a shipped recipe or a TOML file. The run
     is written to `output` (new or empty), otherwise to ./runs/NNN-BACKBONE. `progress` is told what
@@ -46,7 +85,7 @@ def finetune(
     loaded = load(recipe, **settings)  # before Keras loads
     from tlkit import run
 
-    return run.finetune(_path(images), loaded, output=_path(output), progress=_heard(progress))
+    return run.finetune(_source(images), loaded, output=_path(output), progress=_heard(progress))
 
 
 def evaluate(
@@ -117,6 +156,11 @@ def export(
         output=_path(output),
         progress=_heard(progress),
     )
+
+
+def _source(images: Any) -> Any:
+    """A path, or what else photos are listed in, as it is."""
+    return _path(images) if isinstance(images, str | PathLike) else images
 
 
 def _path(given: str | PathLike[str] | None) -> Any:

@@ -18,7 +18,7 @@ from tlkit.backbones import INDEX
 from tlkit.errors import TlkitError
 from tlkit.recipe import KNOBS, TYPES
 
-FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+PHOTOS = click.Path(exists=True, path_type=Path)  # a folder, or a table of paths and labels
 FILE = click.Path(exists=True, path_type=Path)
 NEW = click.Path(path_type=Path)
 QUANTIZE = click.Choice(KNOBS["quantize"].metadata["choices"])
@@ -56,9 +56,18 @@ class Knob(click.Option):
 
 def knobs(command: Callable) -> Callable:
     """Give `command` an option for each field of `Recipe`; None means that it was not given."""
-    for name in reversed(KNOBS):
-        command = _knob(name)(command)
-    return command
+    return some(*KNOBS)(command)
+
+
+def some(*names: str) -> Callable:
+    """As `knobs`, for these fields."""
+
+    def add(command: Callable) -> Callable:
+        for name in reversed(names):
+            command = _knob(name)(command)
+        return command
+
+    return add
 
 
 def _knob(name: str) -> Callable:
@@ -144,7 +153,31 @@ def cli() -> None:
 
 
 @cli.command()
-@click.argument("images", type=FOLDER)
+@click.argument("images", type=PHOTOS)
+@some("fit", "subfolders", "group", "workers")
+@click.option("--strict", is_flag=True, help="End with exit code 1 when anything is found.")
+@click.option(
+    "--html", metavar="FILE", type=NEW, help="Write a page of its own that shows the photos of each finding."
+)
+@spoken
+def check(
+    images: Path, strict: bool, html: Path | None, as_json: bool, told: progress.Silent, **given: Any
+) -> None:
+    """Look for what would spoil training.
+
+    Unreadable files, copies, leaks between splits, odd photos, classes too small: IMAGES is read
+    once, never changed, and remembered until it changes.
+
+    \b
+        tlkit check data/textures
+    """
+    chosen = recipe.load(**given)
+    wanted = {name: getattr(chosen, name) for name in given}
+    show(_job("check")(images, **wanted, strict=strict, html=html, progress=told), as_json)
+
+
+@cli.command()
+@click.argument("images", type=PHOTOS)
 @click.option(
     "--recipe",
     "name",
@@ -165,8 +198,9 @@ def finetune(
 ) -> None:
     """Fine-tune a backbone and export a phone model.
 
-    IMAGES holds a folder for each class, or the folders train and val (and test) that do. It is
-    never changed. The last line printed is the run's folder.
+    IMAGES holds a folder for each class, or the folders train and val (and test) that do; or it is a
+    table (.csv, .tsv, .jsonl, .parquet) with the columns path and label. It is never changed. The
+    last line printed is the run's folder.
 
     \b
         tlkit finetune --recipe head-only data/textures
@@ -177,14 +211,14 @@ def finetune(
 
 @cli.command()
 @click.argument("model", type=click.Path())
-@click.argument("images", type=FOLDER, required=False)
+@click.argument("images", type=PHOTOS, required=False)
 @spoken
 def evaluate(model: str, images: Path | None, as_json: bool, told: progress.Silent) -> None:
     """Measure a model on photos whose class is known.
 
     MODEL is a run folder, last (the newest finished run), a .keras, a .tflite or a SavedModel.
-    Without IMAGES the photos are those that the run kept for validation. Of IMAGES with folders
-    train, val and test, test is used if there, otherwise val.
+    Without IMAGES the photos are those that the run kept for validation. Of IMAGES (a folder or a
+    table) with train, val and test, test is used if there, otherwise val.
 
     \b
         tlkit evaluate last
@@ -236,8 +270,8 @@ def predict(
 @click.option("--quantize", type=QUANTIZE, help="Numbers in the tflite file. [default: float16]")
 @click.option(
     "--images",
-    metavar="DIR",
-    type=FOLDER,
+    metavar="DIR|TABLE",
+    type=PHOTOS,
     help="Photos to check on, and to calibrate int8, for a model outside its run.",
 )
 @click.option(
@@ -329,7 +363,7 @@ def cp(name: str, file: Path, as_json: bool, told: progress.Silent) -> None:
 
 
 def _job(name: str) -> Callable:
-    """A function of `tlkit.run`, loaded without the lines that TensorFlow writes as it starts (unless --debug)."""
+    """A function of `tlkit.run`, loaded without what TensorFlow writes as it starts (unless --debug)."""
     from tlkit import run
 
     if click.get_current_context().find_root().obj:

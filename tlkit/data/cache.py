@@ -122,9 +122,8 @@ def _open(path: Path) -> sqlite3.Connection:
         if file.execute("PRAGMA user_version").fetchone()[0] != version:
             with file:
                 file.execute("DROP TABLE IF EXISTS photos")
-                file.execute(
-                    "CREATE TABLE photos (path TEXT PRIMARY KEY, facts BLOB, look BLOB, reason TEXT) WITHOUT ROWID"
-                )
+                columns = "path TEXT PRIMARY KEY, facts BLOB, look BLOB, reason TEXT"
+                file.execute(f"CREATE TABLE photos ({columns}) WITHOUT ROWID")
                 file.execute(f"PRAGMA user_version = {version}")
         file.execute("SELECT path, facts, look, reason FROM photos LIMIT 1").fetchall()
     except sqlite3.Error:

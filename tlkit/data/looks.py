@@ -57,7 +57,7 @@ def look(content: bytes, path: str | Path) -> np.void:
 
 
 def _small(image: Image.Image) -> Image.Image:
-    """About SIDE pixels on the longer side, by averaging whole blocks, which is quick and never blurs more."""
+    """About SIDE pixels on the longer side, by averaging whole blocks, which is quick."""
     block = max(1, round(max(image.size) / SIDE))
     return image.reduce((min(block, image.width), min(block, image.height)))
 

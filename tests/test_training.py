@@ -232,6 +232,33 @@ def test_a_class_of_one_photo_can_be_solved(clouds):
     )
 
 
+def test_no_photos_own_label_or_fold_is_learned_from_out_of_fold(clouds):
+    views, labels = clouds
+    folds = np.arange(len(labels)) % 5
+    before = training.out_of_fold(views, labels, CLASSES, folds, 0)
+    assert before.shape == (len(labels), CLASSES) and before.sum(axis=1) == pytest.approx(1)
+    changed = np.where(folds == 2, (labels + 1) % CLASSES, labels)
+    after = training.out_of_fold(views, changed, CLASSES, folds, 0)
+    assert (after[folds == 2] == before[folds == 2]).all()
+    assert not np.allclose(after[folds != 2], before[folds != 2])
+
+
+def test_a_class_that_the_other_folds_lack_gets_nothing(clouds):
+    views, labels = clouds
+    folds = np.where(labels == 2, 0, 1 + np.arange(len(labels)) % 2)
+    found = training.out_of_fold(views, labels, CLASSES, folds, 0)
+    assert (found[labels == 2, 2] == 0).all() and found.sum(axis=1) == pytest.approx(1)
+    alone = training.out_of_fold(views, labels, CLASSES, np.zeros(len(labels), int), 0)
+    assert (alone == 0).all()
+
+
+def test_a_few_of_many_are_taken_in_turn_from_each_class():
+    labels = np.array([0] * 5000 + [1] * 300 + [2] * 3)
+    places = training._some(np.arange(1, 5303), labels, 3, 0)
+    assert len(places) == len(set(places.tolist())) == training.ENOUGH and 0 not in places
+    assert np.bincount(labels[places]).tolist() == [1697, 300, 3]
+
+
 def test_a_trained_head_separates_what_a_line_cannot():
     draw = np.random.default_rng(0)
     points = draw.normal(size=(200, 1, 8)).astype("float32")

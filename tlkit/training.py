@@ -20,6 +20,7 @@ from tlkit.progress import SILENT, Silent
 STRENGTHS = tuple(10 ** (k / 2) for k in range(-8, 3))  # inverse L2 penalties tried for a linear head
 FOLDS = 5
 ENOUGH = 2000  # photos to choose a penalty on; more cost minutes and moved no choice
+MIDDLING = 0.1  # the inverse penalty where none is chosen
 WEIGHT_DECAY = 0.01  # of AdamW, times the rate; for kernels only
 WARM_UP = 0.1  # share of the steps in which the rate climbs to its peak
 MOMENTUM = 0.9  # of SGD
@@ -57,8 +58,8 @@ def solve_head(
     views = views / scale
     chosen = np.sort(np.random.default_rng(seed).permutation(len(labels))[:ENOUGH])
     folds = min(FOLDS, int(np.bincount(labels[chosen], minlength=classes).min()))
-    # A class of one photo cannot be on both sides of a fold: then a middling penalty.
-    strength = 0.1
+    # A class of one photo cannot be on both sides of a fold.
+    strength = MIDDLING
     # One thread: for matrices this small the others only wait for each other (100 times as long on two
     # busy cores), and sums come out in one order.
     with threadpool_limits(1, "blas"):
@@ -66,6 +67,45 @@ def solve_head(
             strength = _choose(views[chosen, :1], labels[chosen], classes, folds, seed)
         kernel, bias = _regress(views, labels, classes, strength)
     return (kernel / scale).astype("float32"), bias.astype("float32")
+
+
+def out_of_fold(
+    views: np.ndarray, labels: np.ndarray, classes: int, folds: np.ndarray, seed: int
+) -> np.ndarray:
+    """Probabilities by linear heads, each photo's by one that did not see the photo's fold.
+
+    Takes    (photos, views, width) features, of which the first view counts, (photos,) labels and the
+             (photos,) number of each photo's fold.
+    Returns  (photos, classes), float32; a class that the other folds lack gets 0.
+
+    For finding label errors, so one penalty does: of 5 % swapped labels (ants and bees, 245 photos, 3
+    seeds) inverse penalties of 0.001, 0.01, 0.1 and 1 found 75, 78, 86 and 86 %, listing 9, 12, 15 and
+    20 photos for 12 swapped.
+    """
+    from scipy.special import softmax
+
+    features = views[:, 0] / (float(views.std()) or 1.0)
+    found = np.zeros((len(labels), classes), np.float32)
+    with threadpool_limits(1, "blas"):
+        for fold in np.unique(folds):
+            held = np.flatnonzero(folds == fold)
+            seen = _some(np.flatnonzero(folds != fold), labels, classes, seed)
+            known, renumbered = np.unique(labels[seen], return_inverse=True)
+            if len(known) < 2:
+                found[np.ix_(held, known)] = 1
+                continue
+            kernel, bias = _regress(features[seen, None], renumbered, len(known), MIDDLING)
+            found[np.ix_(held, known)] = softmax(features[held] @ kernel + bias, axis=1)
+    return found
+
+
+def _some(places: np.ndarray, labels: np.ndarray, classes: int, seed: int) -> np.ndarray:
+    """At most `ENOUGH` of these photos, or five a class if that is more, taken in turn from each class."""
+    drawn = np.random.default_rng(seed).permutation(places)
+    by_class = drawn[np.argsort(labels[drawn], kind="stable")]
+    _, counts = np.unique(labels[by_class], return_counts=True)
+    turns = np.concatenate([np.arange(count) for count in counts]) if len(counts) else counts
+    return np.sort(by_class[np.argsort(turns, kind="stable")][: max(ENOUGH, 5 * classes)])
 
 
 def _choose(views: np.ndarray, labels: np.ndarray, classes: int, folds: int, seed: int) -> float:

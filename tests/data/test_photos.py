@@ -1,5 +1,6 @@
 """Every kind of picture file becomes the pixels a viewer shows."""
 
+import base64
 import io
 import os
 import struct
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageOps
+from PIL import Image, ImageCms, ImageOps
 
 from tlkit.data import Unreadable, photos, read
 from tlkit.errors import DataError
@@ -133,10 +134,28 @@ LOSSLESS = {
     "animated png": (frames("PNG"), COLOUR, 0),
     "several pages": (frames("TIFF"), COLOUR, 0),
 }
+# COLOUR by `cjpeg -arithmetic -quality 90 -sample 1x1` of libjpeg-turbo 2.1.5; Pillow reads these only.
+ARITHMETIC = base64.b64decode(
+    "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAAMCAgMCAgMDAwMEAwMEBQgFBQQEBQoHBwYIDAoMDAsKCwsNDhIQDQ4RDgsLEBYQERMU"
+    "FRUVDA8XGBYUGBIUFRT/2wBDAQMEBAUEBQkFBQkUDQsNFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQU"
+    "FBQUFBQUFBT/yQARCAAwAEADAREAAhEBAxEB/8wACgAQEAUBEBEF/9oADAMBAAIRAxEAPwD/AOWf4tKRT/OBbNkB6xUKmw7jqZrm"
+    "CbiQgZ/j3KkTFjdSZuR4HQxlxqAP8uavcLOHnjz3qDuksK4XgjkQ1Ue4dWS695JOdxZ0a4c6xm3Do0OyykC5pd9yO6HN0ZUnaWrR"
+    "YZnXZqgsmyIpMFoEg+W1JOv6CBnRWq3WP+8rzn06chNsFyEVqD/V+XBUXhYpEMuR/IL6beADhu1ieldl1W4zUVrTjOwUpnpnXmWV"
+    "RE0yCLyUqCqZ1XHMfjAAbtiptjonJ96Y9a0ztDk4t/FuULFxKk+lAzH/AK1eAWu1AH3Wy+gteaXzE9Wb3nPrZ4x4IIXEoKz+xC5T"
+    "VRPF0CN2y+c/xOVpH67Co/SeN6ZZKmekxmJeLb1pFgpYKgG2ffthIcTnH3Jjhe4zAYD98N3z9KjYiTuGH75xIjXCM4oGUDlnuMRu"
+    "TyX31CWA+Jl11i8hJ+50ZzPsrM0XklkTcRz8mKyTus9BOPUmAs3QD8AsOsqYSfgG2HvvQAsOgP/Z"
+)
+PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("XYZ")).tobytes()
 CYAN = Image.new("CMYK", (8, 8), (255, 0, 0, 0))
 LOSSY = {
     "RGB jpeg": (saved(Image.fromarray(COLOUR), "JPEG", quality=98, subsampling=0), COLOUR, 6),
     "progressive jpeg": (saved(Image.fromarray(COLOUR), "JPEG", quality=98, progressive=True), COLOUR, 12),
+    "arithmetic jpeg": (ARITHMETIC, COLOUR, 6),
+    "jpeg with a profile": (
+        saved(Image.fromarray(COLOUR), "JPEG", quality=98, subsampling=0, icc_profile=PROFILE),
+        COLOUR,
+        6,
+    ),
     "L jpeg": (saved(Image.fromarray(GREY), "JPEG", quality=98), rgb(GREY), 6),
     "CMYK jpeg, inverted as Adobe does": (
         saved(CYAN, "JPEG", quality=98),

@@ -46,7 +46,8 @@ def view(
     # Always the same ten numbers, so that changing one ingredient leaves the others' draws alone.
     draws = np.random.Generator(np.random.Philox(source)).random(10)
     cut = _cut(centre(pixels) if fit == "crop" else pixels, area, ratio, draws[:4])
-    shown = window(*cut.shape[:2], size) if fit == "pad" else (slice(0, size), slice(0, size))
+    high, wide = cut.shape[:2]
+    shown = window(high, wide, size) if fit == "pad" else (slice(0, size), slice(0, size))
     moves = zip(draws[6:9], (brightness, contrast, saturation), strict=True)
     colours = [1 + (2 * draw - 1) * most for draw, most in moves]
     result = np.full((size, size, 3), BACKGROUND, np.uint8)

@@ -23,6 +23,7 @@ def build(
     weights: str | None = "imagenet",
     policy: str = "float32",
     seed: int = 0,
+    fit: str = "stretch",
 ) -> Model:
     """Put a new head on a backbone: one model, photographs in, probabilities out.
 
@@ -32,7 +33,9 @@ def build(
     The head is global average pooling, dropout and one dense layer (`linear`), or two with a
     ReLU between (`mlp`). Its layers are called `pool`, `head_dropout`, `head_hidden`, `logits`
     and `probabilities`; the backbone's keep their names, so that taps work on the whole model.
-    `policy` is a Keras dtype policy; logits and probabilities are float32 under each.
+    `policy` is a Keras dtype policy; logits and probabilities are float32 under each. `fit` is how
+    photographs become that square (`data.fits`); nothing in the model does it, but it holds the name:
+    a layer that passes on what it gets, called `fit_stretch`, `fit_crop` or `fit_pad`.
 
     >>> build("efficientnet_test", ["cat", "dog"], weights=None).output_shape
     (None, 2)
@@ -45,7 +48,9 @@ def build(
         if weights is None:
             options["seed"] = seed
         trunk = backbones.build(backbone, weights=weights, include_top=False, pooling="avg", **options)
-        x = layers.Dropout(dropout, seed=seed, name="head_dropout")(trunk.output)
+        # Not at the photo: the trunk is built whole, and a layer before it would make it a model in a model.
+        x = layers.Identity(name=f"fit_{fit}")(trunk.output)
+        x = layers.Dropout(dropout, seed=seed, name="head_dropout")(x)
         if head == "mlp":
             initial = keras.initializers.GlorotUniform(seed=seed)
             x = layers.Dense(HIDDEN, "relu", kernel_initializer=initial, name="head_hidden")(x)

@@ -105,7 +105,7 @@ def test_metadata_say_what_goes_in_and_out(quantize, converted):
 @pytest.mark.parametrize("quantize", QUANTIZE)
 def test_labels_are_in_a_zip_behind_the_model(quantize, converted):
     with zipfile.ZipFile(converted[quantize].path) as archive:
-        assert archive.namelist() == ["labels.txt"]
+        assert archive.namelist() == ["labels.txt", "tlkit.json"]
         assert archive.read("labels.txt").decode() == "".join(f"{label}\n" for label in LABELS)
 
 

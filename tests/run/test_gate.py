@@ -122,6 +122,6 @@ def test_the_file_itself_was_asked(finished):
     )
     opened = formats.open(Path(file.path))
     photos = [Photo(row["path"], 0, None, "") for row in rows]
-    found = gate.ask(opened.predict, opened.image_size, root, photos, tlkit.progress.SILENT, "")
+    found = gate.ask(opened.predict, opened.image_size, opened.fit, root, photos, tlkit.progress.SILENT, "")
     theirs = np.array([[float(row[f"p:{label}"]) for label in opened.labels] for row in rows])
     assert np.abs(found - theirs).max() == pytest.approx(file.max_difference, abs=1e-7)

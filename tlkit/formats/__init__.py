@@ -26,6 +26,7 @@ class Opened:
     image_size: int  # pixels a side
     classes: int
     labels: tuple[str, ...] | None  # in the order of the outputs; None where the format holds none
+    fit: str  # how a photo becomes its square: stretch, crop or pad (`data.fits`)
     run: Callable[["np.ndarray"], "np.ndarray"]
 
     def predict(self, pixels: "np.ndarray") -> "np.ndarray":

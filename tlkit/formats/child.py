@@ -77,18 +77,19 @@ def _convert(
 
     model = keras_file.as_float32(keras_file.load(Path(source)))
     size, classes = keras_file.shape(model, Path(source))
+    fit = keras_file.fit(model, Path(source))
     if len(labels) != classes:
         raise ExportError(f"{source} has {classes} outputs, but {len(labels)} labels were given.")
     if format == "savedmodel":
-        savedmodel.write(model, Path(draft), labels)
+        savedmodel.write(model, Path(draft), labels, fit)
         total = sum(file.stat().st_size for file in Path(draft).rglob("*") if file.is_file())
         difference = tflite.compare(savedmodel.open(Path(draft)).run, model, size, exact=True)
         return {"bytes": total, "operations": {}, "integer_share": None, "max_difference": difference}
-    description = description or metadata.describe(size, classes)
-    told = metadata.Told(name or model.name, description, licence, size, labels)
+    description = description or metadata.describe(size, classes, fit)
+    told = metadata.Told(name or model.name, description, licence, size, labels, fit)
     photos = None if calibration is None else Path(calibration)
     content = metadata.attach(tflite.convert(model, size, quantize, photos), told)
-    found = tflite.check(content, model, size, quantize, labels)
+    found = tflite.check(content, model, size, quantize, labels, fit)
     Path(draft).write_bytes(content)
     return {"bytes": len(content), **found}
 

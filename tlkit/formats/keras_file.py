@@ -8,7 +8,7 @@ import numpy as np
 from keras import Model
 
 from tlkit.errors import ExportError, ModelError
-from tlkit.formats import Opened, labels
+from tlkit.formats import Opened, geometry, labels
 
 OTHERS = {"float16", "bfloat16", "float64", "mixed_float16", "mixed_bfloat16"}
 BATCH = 32
@@ -21,7 +21,8 @@ def open(path: Path) -> Opened:
     def run(pixels: np.ndarray) -> np.ndarray:
         return model.predict(pixels, batch_size=BATCH, verbose=0).astype(np.float32)
 
-    return Opened(path, "keras", size, classes, labels.read(path.with_name(labels.NAME)), run)
+    found = labels.read(path.with_name(labels.NAME))
+    return Opened(path, "keras", size, classes, found, fit(model, path), run)
 
 
 def load(path: Path) -> Model:
@@ -56,6 +57,19 @@ def shape(model: Model, path: Path) -> tuple[int, int]:
             f"{path} returns {returns}; tlkit needs one row of class probabilities, (None, classes)."
         )
     return takes[1], returns[1]
+
+
+def fit(model: Model, path: Path) -> str:
+    """How a photo becomes the square that the model takes: what its mark says, `stretch` without one.
+
+    Raises `ModelError` if it is a fit that this tlkit does not know.
+    """
+    try:
+        return geometry.marked(
+            layer.name for layer in model.layers if isinstance(layer, keras.layers.Identity)
+        )
+    except ValueError as error:
+        raise ModelError(f"{path} cannot be used: {error}.", "A newer tlkit may have saved it.") from error
 
 
 def as_float32(model: Model) -> Model:

@@ -30,7 +30,8 @@ def open(path: Path) -> Opened:
     size, classes = _shape(path, takes, returns)
     if takes[0]["dtype"] == np.float32 and found.normalization is None:
         raise ModelError(f"{path} takes floats, and no metadata say how pixels become floats.")
-    return Opened(path, "tflite", size, classes, found.labels, answer(interpreter, found.normalization))
+    run = answer(interpreter, found.normalization)
+    return Opened(path, "tflite", size, classes, found.labels, found.fit, run)
 
 
 def start(content: bytes) -> Interpreter:

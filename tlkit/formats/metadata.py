@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import flatbuffers
 
-from tlkit.formats import flat
+from tlkit.formats import flat, geometry
 from tlkit.formats import labels as label_file
 
 IDENTIFIER = b"M001"
@@ -53,6 +53,7 @@ class Told(NamedTuple):
     licence: str  # of the weights
     image_size: int
     labels: Sequence[str]
+    fit: str = geometry.DEFAULT
 
 
 class Found(NamedTuple):
@@ -60,18 +61,19 @@ class Found(NamedTuple):
 
     labels: tuple[str, ...] | None
     normalization: tuple[list[float], list[float]] | None  # mean and spread for a float input
+    fit: str = geometry.DEFAULT
 
 
-def describe(image_size: int, classes: int) -> str:
+def describe(image_size: int, classes: int, fit: str = geometry.DEFAULT) -> str:
     """How to feed a phone file and what it returns, in words."""
     return (
-        f"Image classifier. Takes one upright photo: the whole picture stretched bilinearly to {image_size}x"
+        f"Image classifier. Takes one upright photo: {geometry.WORDS[fit]} bilinearly to {image_size}x"
         f"{image_size} pixels, RGB, 0 to 255. Normalisation is inside. Returns {classes} probabilities."
     )
 
 
 def attach(content: bytes, told: Told) -> bytes:
-    """A TFLite file with metadata in it and the labels in a zip behind it, as MediaPipe expects.
+    """A TFLite file with metadata in it and a zip behind it, as MediaPipe expects: labels and fit.
 
     A new root is put in front and the file's own bytes stay as they are: unpacked and packed
     again by Python, the weights would lose their alignment.
@@ -98,13 +100,13 @@ def attach(content: bytes, told: Told) -> bytes:
     root = flat.table(builder, fields)
     builder.minalign = ALIGNMENT
     builder.Finish(root, TFLITE)
-    return bytes(builder.Output()) + _zip(told.labels)
+    return bytes(builder.Output()) + _zip(told)
 
 
 def pack(told: Told) -> bytes:
     """The metadata alone, as a FlatBuffer."""
     builder = flatbuffers.Builder()
-    photo, probability = _photo(builder, told.image_size), _probability(builder)
+    photo, probability = _photo(builder, told), _probability(builder)
     graph: Fields = {
         SUBGRAPH_INPUTS: flat.tables(builder, [photo]),
         SUBGRAPH_OUTPUTS: flat.tables(builder, [probability]),
@@ -124,13 +126,14 @@ def pack(told: Told) -> bytes:
     return bytes(builder.Output())
 
 
-def _photo(builder: flatbuffers.Builder, side: int) -> int:
+def _photo(builder: flatbuffers.Builder, told: Told) -> int:
+    side = told.image_size
     size = _table(builder, {SIZE_WIDTH: (flat.INT, side), SIZE_HEIGHT: (flat.INT, side)})
     image = _table(builder, {IMAGE_COLORS: (flat.BYTE, RGB), IMAGE_SIZE: size})
     content: Fields = {CONTENT_TYPE: (flat.BYTE, IMAGE_PROPERTIES), CONTENT_PROPERTIES: image}
     fields: Fields = {
         TENSOR_NAME: "image",
-        TENSOR_DESCRIPTION: "The whole picture, upright, stretched bilinearly. RGB, 0 to 255.",
+        TENSOR_DESCRIPTION: f"Upright, {geometry.WORDS[told.fit]} bilinearly. RGB, 0 to 255.",
         TENSOR_CONTENT: _table(builder, content),
     }
     return _table(builder, fields)
@@ -161,13 +164,16 @@ def _table(builder: flatbuffers.Builder, fields: Fields) -> int:
 def find(content: bytes) -> Found:
     """What the metadata in a TFLite file say; nothing found where it has none.
 
-    Raises `ValueError` if they are damaged, or name a file of labels that is not there.
+    Raises `ValueError` if they are damaged, name a file of labels that is not there, or a fit that
+    nobody knows.
     """
     model = flat.root(content, TFLITE)
+    told = _unzip(content, geometry.NAME)
+    fit = geometry.DEFAULT if told is None else geometry.split(told)
     buffers = model.children(ROOT_BUFFERS)
     entries = [entry for entry in model.children(ROOT_METADATA) if entry.text(METADATA_NAME) == ENTRY]
     if not entries:
-        return Found(None, None)
+        return Found(None, None, fit)
     place = entries[0].number(METADATA_BUFFER, flat.INT)
     packed = buffers[place].data(BUFFER_DATA) if place < len(buffers) else None
     if packed is None:
@@ -180,7 +186,10 @@ def find(content: bytes) -> Found:
         for file in (outputs[0].children(TENSOR_FILES) if outputs else [])
         if file.number(FILE_TYPE, flat.BYTE) == AXIS_LABELS
     ]
-    return Found(_unzip(content, names[0]) if names else None, _normalization(inputs))
+    labels = _unzip(content, names[0]) if names else None
+    if names and labels is None:
+        raise ValueError(f"its metadata name {names[0]}, which is not in the file")
+    return Found(None if labels is None else label_file.split(labels), _normalization(inputs), fit)
 
 
 def _normalization(inputs: list[flat.Node]) -> tuple[list[float], list[float]] | None:
@@ -193,17 +202,21 @@ def _normalization(inputs: list[flat.Node]) -> tuple[list[float], list[float]] |
     return None
 
 
-def _zip(labels: Sequence[str]) -> bytes:
-    """The labels as a zip: stored, not packed, and without the time, so that equal is byte-equal."""
+def _zip(told: Told) -> bytes:
+    """Labels and fit as a zip: stored, not packed, and without the time, so that equal is byte-equal."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_STORED) as archive:
-        archive.writestr(zipfile.ZipInfo(label_file.NAME), label_file.join(labels))
+        archive.writestr(zipfile.ZipInfo(label_file.NAME), label_file.join(told.labels))
+        archive.writestr(zipfile.ZipInfo(geometry.NAME), geometry.join(told.fit))
     return content.getvalue()
 
 
-def _unzip(content: bytes, name: str) -> tuple[str, ...]:
+def _unzip(content: bytes, name: str) -> bytes | None:
+    """A file in the zip behind a model; None where there is no such file, or no zip."""
     try:
+        if not zipfile.is_zipfile(io.BytesIO(content)):
+            return None
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            return label_file.split(archive.read(name))
-    except (KeyError, zipfile.BadZipFile) as error:
-        raise ValueError(f"its metadata name {name}, which is not in the file") from error
+            return archive.read(name) if name in archive.namelist() else None
+    except Exception as error:  # a damaged one can fail anywhere in zipfile, struct and zlib
+        raise ValueError(f"the zip behind it is damaged ({error})") from error

@@ -1,7 +1,7 @@
 """SavedModel folders: photographs in, probabilities out, for plain TensorFlow."""
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from tlkit import files
 from tlkit.errors import ModelError
-from tlkit.formats import Opened
+from tlkit.formats import Opened, geometry
 from tlkit.formats import labels as label_file
 
 if TYPE_CHECKING:
@@ -20,27 +20,36 @@ BATCH = 32
 SIGNATURE = "serving_default"
 
 
-def write(model: "Model", path: Path, labels: Sequence[str] = ()) -> None:
+def write(model: "Model", path: Path, labels: Sequence[str] = (), fit: str = geometry.DEFAULT) -> None:
     """Write a float32 model with the signature `serving_default`: `image` to `probabilities`.
 
     Takes    (n, image_size, image_size, 3), uint8, RGB 0–255, any n.
     Returns  (n, classes), float32.
 
-    The labels lie in assets/labels.txt. Neither Keras nor tlkit is needed to load it.
+    The labels lie in assets/labels.txt, the fit in assets/tlkit.json; loaded, the model has them as
+    `labels.asset_path` and `about.asset_path`. Neither Keras nor tlkit is needed to load it.
     """
     with tempfile.TemporaryDirectory(prefix="tlkit-") as scratch, files.whole(path) as draft:
-        file = Path(scratch, label_file.NAME)
-        file.write_bytes(label_file.join(labels).encode())
-        save(model, draft, None, tf.uint8, file if labels else None)
+        beside = {"about": Path(scratch, geometry.NAME)}
+        beside["about"].write_bytes(geometry.join(fit))
+        if labels:
+            beside["labels"] = Path(scratch, label_file.NAME)
+            beside["labels"].write_bytes(label_file.join(labels).encode())
+        save(model, draft, None, tf.uint8, beside)
 
 
-def save(model: "Model", path: Path, batch: int | None, dtype: tf.DType, labels: Path | None = None) -> None:
-    """Write the network for photos of a dtype, in batches of a fixed size or (None) of any."""
+def save(
+    model: "Model", path: Path, batch: int | None, dtype: tf.DType, assets: Mapping[str, Path] | None = None
+) -> None:
+    """Write the network for photos of a dtype, in batches of a fixed size or (None) of any.
+
+    `assets` are files to copy into it, by the name that the loaded model has each under.
+    """
     module = tf.Module(name="tlkit")
     # The bare variables: a Keras model would bring its own objects and functions along.
     module.weights = [weight.value for weight in model.variables]
-    if labels is not None:
-        module.labels = tf.saved_model.Asset(str(labels))
+    for name, file in (assets or {}).items():
+        setattr(module, name, tf.saved_model.Asset(str(file)))
     takes = tf.TensorSpec((batch, *model.input_shape[1:]), dtype, name="image")
 
     def serve(image: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -76,7 +85,20 @@ def open(path: Path) -> Opened:
             rows += [np.asarray(row) for row in serve(**{name: photos}).values()]
         return np.concatenate(rows).astype(np.float32)
 
-    return Opened(path, "savedmodel", size, classes, label_file.read(path / "assets" / label_file.NAME), run)
+    labels = label_file.read(path / "assets" / label_file.NAME)
+    return Opened(path, "savedmodel", size, classes, labels, _fit(path), run)
+
+
+def _fit(path: Path) -> str:
+    told = path / "assets" / geometry.NAME
+    if not told.is_file():
+        return geometry.DEFAULT
+    try:
+        return geometry.split(told.read_bytes())
+    except ValueError as error:
+        raise ModelError(
+            f"{path} cannot be used: {error}.", "It is damaged, or a newer tlkit wrote it."
+        ) from error
 
 
 def _shape(path: Path, takes: list[tf.TensorSpec], returns: list[tf.TensorSpec]) -> tuple[int, int]:

@@ -14,7 +14,7 @@ import tensorflow as tf
 from keras import Model
 
 from tlkit.errors import ExportError
-from tlkit.formats import litert, metadata, operations, savedmodel
+from tlkit.formats import geometry, litert, metadata, operations, savedmodel
 
 # Largest difference of a probability to the Keras model's on made-up photos: float32 arithmetic in
 # another order, or a mistake. Quantised files are judged on real photos, where it matters.
@@ -86,7 +86,14 @@ def _explain(error: Exception) -> ExportError:
     return ExportError(f"TensorFlow's converter refused the network: {said[-1][:300]}")
 
 
-def check(content: bytes, model: Model, size: int, quantize: str, labels: Sequence[str]) -> dict:
+def check(
+    content: bytes,
+    model: Model,
+    size: int,
+    quantize: str,
+    labels: Sequence[str],
+    fit: str = geometry.DEFAULT,
+) -> dict:
     """Open a file again and compare it with what was asked for; returns what `Converted` tells of it.
 
     Raises `ExportError` for the first thing that differs.
@@ -98,7 +105,9 @@ def check(content: bytes, model: Model, size: int, quantize: str, labels: Sequen
     # No scale: the pixels are cast to floats and not divided.
     steps = (1.0, 0) if quantize == "int8" else (0.0, 0)
     _same("The input's scale and zero point", takes["quantization"], steps)
-    _same("The labels", metadata.find(content).labels, tuple(labels))
+    told = metadata.find(content)
+    _same("The labels", told.labels, tuple(labels))
+    _same("The fit", told.fit, fit)
     found = operations.read(content)
     operations.demand(found, quantize)
     return {

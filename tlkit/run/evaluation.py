@@ -22,7 +22,8 @@ def evaluate(model: str | Path, images: Path | None = None, *, progress: Silent 
     opened = formats.open(known.model)
     labels = known.labels(opened)
     root, photos, split, notes = _photos(known, labels, images, progress)
-    probabilities = gate.ask(opened.predict, opened.image_size, root, photos, progress, "evaluating")
+    size, fit = opened.image_size, opened.fit
+    probabilities = gate.ask(opened.predict, size, fit, root, photos, progress, "evaluating")
     truth = [photo.label for photo in photos]
     table = figures.Table.of([photo.path for photo in photos], labels, truth, probabilities)
     return Evaluated(

@@ -42,13 +42,13 @@ def export(
         name = folder.read_json(known.run / "run.json")["backbone"]
         licence = gate.licence(name, recipe.parse(known.run / "recipe.toml")["weights"])
     target = _target(known, name, format, quantize, output)
-    size = opened.image_size
-    job = gate.Job(known.model, target, labels, format, quantize, size, root, calibration, name, licence)
+    size, fit = opened.image_size, opened.fit
+    job = gate.Job(known.model, target, labels, format, quantize, size, fit, root, calibration, name, licence)
     with formats.Converter() as converter:
         draft = gate.Draft(converter, job)
         judges = None
         if check:
-            said = gate.ask(opened.predict, size, root, check, progress, "asking the model")
+            said = gate.ask(opened.predict, size, fit, root, check, progress, "asking the model")
             judges = gate.Judges(root, check, said)
         return draft.settle(judges, progress)
 

@@ -161,6 +161,7 @@ def _model(setting: Setting) -> keras.Model:
         weights=None if recipe.weights == "none" else recipe.weights,
         policy=setting.device.policy,
         seed=recipe.seed,
+        fit=recipe.fit,
     )
 
 
@@ -181,7 +182,7 @@ def _try_exports(converter: formats.Converter, lesson: Lesson, classes: Sequence
     pixels = None
     if lesson.recipe.quantize == "int8":
         photos = gate.spread(lesson.sides.train, TRIED)
-        pixels = gate.save_pixels(lesson.root, photos, lesson.size, Path(scratch.name))
+        pixels = gate.save_pixels(lesson.root, photos, lesson.size, lesson.fit, Path(scratch.name))
     jobs = [
         converter.submit(source, None, format=name, quantize=scheme, labels=classes, calibration=pixels)
         for name, scheme in wanted
@@ -245,6 +246,7 @@ def _drafts(
                 format=kind,
                 quantize=scheme,
                 size=lesson.size,
+                fit=lesson.fit,
                 root=lesson.root,
                 calibration=lesson.sides.train,
                 name=name,
@@ -262,7 +264,8 @@ def _validate(final: keras.Model, lesson: Lesson, run: Path, classes: Sequence[s
     def model(pixels: np.ndarray) -> np.ndarray:
         return training.answers(final, pixels, gate.BATCH)
 
-    probabilities = gate.ask(model, lesson.size, lesson.root, photos, lesson.progress, "validating")
+    size, fit = lesson.size, lesson.fit
+    probabilities = gate.ask(model, size, fit, lesson.root, photos, lesson.progress, "validating")
     labels = [photo.label for photo in photos]
     table = figures.Table.of([photo.path for photo in photos], classes, labels, probabilities)
     files.write(run / "predictions.csv", table.csv())

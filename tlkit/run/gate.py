@@ -40,6 +40,7 @@ class Job(NamedTuple):
     format: str
     quantize: str
     size: int  # pixels a side
+    fit: str  # the model's own
     root: Path  # of the photos
     calibration: Sequence[Photo]  # to take some from, for int8
     name: str  # of the model
@@ -57,7 +58,7 @@ class Draft:
         self._used = spread(job.calibration, CALIBRATION) if job.quantize == "int8" else ()
         self._pending = None
         if job.format != "keras":
-            pixels = save_pixels(job.root, self._used, job.size, scratch) if self._used else None
+            pixels = save_pixels(job.root, self._used, job.size, job.fit, scratch) if self._used else None
             self._pending = converter.submit(
                 job.source,
                 self._path,
@@ -102,7 +103,8 @@ def _judge(draft: Path, job: Job, judges: Judges | None, progress: Silent) -> Ex
         note = "Not checked on photos: a bare model brings none. Name a folder of them with --images."
         return Exported(**facts, **nothing, images=0, notes=(note,))
     opened = formats.open(draft)
-    found = ask(opened.predict, job.size, judges.root, judges.photos, progress, f"asking {job.target.name}")
+    title = f"asking {job.target.name}"
+    found = ask(opened.predict, opened.image_size, opened.fit, judges.root, judges.photos, progress, title)
     return Exported(**facts, **compare(judges, found, job.labels))
 
 
@@ -135,15 +137,19 @@ def compare(judges: Judges, found: np.ndarray, labels: Sequence[str]) -> dict[st
 def ask(
     model: Callable[[np.ndarray], np.ndarray],
     size: int,
+    fit: str,
     root: Path,
     photos: Sequence[Photo],
     progress: Silent,
     title: str,
 ) -> np.ndarray:
-    """Probabilities (photos, classes) of a model for image files, each seen as the phone sees it."""
+    """Probabilities (photos, classes) of a model for image files, each seen as the phone sees it.
+
+    `size` and `fit` are the model's own.
+    """
     with progress.task(title, len(photos)) as task:
         rows = []
-        for pixels in data.batches([root / photo.path for photo in photos], size, BATCH):
+        for pixels in data.batches([root / photo.path for photo in photos], size, BATCH, fit=fit):
             rows.append(model(pixels))
             task.tick(len(pixels))
     return np.concatenate(rows)
@@ -166,10 +172,11 @@ def licence(backbone: str, weights: str) -> str:
     return published[0].licence if published and weights != "none" else ""
 
 
-def save_pixels(root: Path, photos: Sequence[Photo], size: int, scratch: Path) -> Path:
+def save_pixels(root: Path, photos: Sequence[Photo], size: int, fit: str, scratch: Path) -> Path:
     """What the phone would see of the photos, as a .npy file that the converter reads."""
     path = scratch / "calibration.npy"
-    np.save(path, np.concatenate([*data.batches([root / photo.path for photo in photos], size, 32)]))
+    paths = [root / photo.path for photo in photos]
+    np.save(path, np.concatenate([*data.batches(paths, size, BATCH, fit=fit)]))
     return path
 
 

@@ -53,6 +53,7 @@ class Lesson:
         # Whole batches, varied further; draws its own numbers, so that nothing of it is kept.
         self.tint = augmentation.strong() if recipe.augment == "strong" else None
         self.size = model.input_shape[1]
+        self.fit = recipe.fit  # as `classifier.build` was told: the name is stored in the model
         cut = classifier.cut(model, recipe.unfreeze_from if recipe.epochs else "none")
         self.frozen = classifier.part(model, None, cut) if cut else None
         self.upper = classifier.part(model, cut, "pool") if cut != "pool" else None
@@ -83,7 +84,7 @@ class Lesson:
         places = np.arange(len(photos)) if order is None else order
         paths = [self.root / photos[int(place)].path for place in places]
         see = self._see(view, places) if view and self.recipe.augment != "none" else None
-        for pixels in data.batches(paths, self.size, size, self.recipe.workers, see):
+        for pixels in data.batches(paths, self.size, size, self.recipe.workers, see, self.fit):
             if order is not None and self.tint is not None:
                 pixels = self.tint(pixels)
             yield pixels if self.frozen is None else training.answers(self.frozen, pixels, size)
@@ -91,7 +92,7 @@ class Lesson:
     def _see(self, view: int, places: np.ndarray) -> Callable[[np.ndarray, int], np.ndarray]:
         seed = self.recipe.seed
         return lambda pixels, index: augmentation.view(
-            pixels, self.size, seed=seed, epoch=view, index=int(places[index])
+            pixels, self.size, seed=seed, epoch=view, index=int(places[index]), fit=self.fit
         )
 
     def solve(self, views: np.ndarray, photos: Sequence[Photo]) -> None:
@@ -103,14 +104,21 @@ class Lesson:
             weights = training.fit_head(self.head, views, labels, self.recipe.seed)
         self.head.set_weights(weights)
 
+    def logits(self, photos: Sequence[Photo], kept: np.ndarray | None = None) -> np.ndarray:
+        """(photos, classes) that the model says of photos seen as the phone sees them.
+
+        `kept` is what the frozen part made of them, if it is known.
+        """
+        if kept is None:
+            made = [*self._at_cut(photos, 0, BATCH)]
+        else:
+            made = [kept[start : start + BATCH] for start in range(0, len(photos), BATCH)]
+        return training.answers(self.head, _through(self.upper, made), len(photos))
+
     def judge(self) -> Verdict:
         """Ask the model about the slice, in inference mode, seen as the phone sees it."""
         photos, seen = self.sides.choose, len(self.sides.fit)
-        if self.kept:
-            made = [self.kept[0][seen:][start : start + BATCH] for start in range(0, len(photos), BATCH)]
-        else:
-            made = [*self._at_cut(photos, 0, BATCH)]
-        logits = training.answers(self.head, _through(self.upper, made), len(photos))
+        logits = self.logits(photos, *(made[seen:] for made in self.kept[:1]))
         labels = _labels(photos)
         right = int((logits.argmax(1) == labels).sum())
         return Verdict(right, len(labels), training.cross_entropy(logits, labels))

@@ -36,7 +36,7 @@ def _predict(
     pixels, errors = [], {}
     for path in paths:
         try:
-            pixels.append(data.stretch(data.read(path), opened.image_size))
+            pixels.append(data.see(data.read(path), opened.image_size, opened.fit))
         except Unreadable as error:
             errors[path] = error.reason
     shape = (-1, opened.image_size, opened.image_size, 3)

@@ -232,6 +232,17 @@ def test_a_class_of_one_photo_can_be_solved(clouds):
     )
 
 
+@pytest.mark.parametrize("kept", [[0, 2], [1]])
+def test_a_class_without_photos_is_never_the_answer(clouds, kept):
+    views, labels = clouds
+    chosen = np.isin(labels, kept)
+    kernel, bias = training.solve_head(views[chosen], labels[chosen], CLASSES, seed=0)
+    assert kernel.shape == (10, CLASSES)
+    answers = (views[:, 0] @ kernel + bias).argmax(1)
+    assert set(answers.tolist()) == set(kept)
+    assert (answers[chosen] == labels[chosen]).mean() > 0.8
+
+
 def test_no_photos_own_label_or_fold_is_learned_from_out_of_fold(clouds):
     views, labels = clouds
     folds = np.arange(len(labels)) % 5

@@ -20,6 +20,7 @@ from tlkit.progress import SILENT, Silent
 STRENGTHS = tuple(10 ** (k / 2) for k in range(-8, 3))  # inverse L2 penalties tried for a linear head
 FOLDS = 5
 ENOUGH = 2000  # photos to choose a penalty on; more cost minutes and moved no choice
+NEVER = -30.0  # the logit of a class without photos
 MIDDLING = 0.1  # the inverse penalty where none is chosen
 WEIGHT_DECAY = 0.01  # of AdamW, times the rate; for kernels only
 WARM_UP = 0.1  # share of the steps in which the rate climbs to its peak
@@ -52,20 +53,26 @@ def solve_head(
              and (photos,) labels.
     Returns  (width, classes) kernel and (classes,) bias, float32.
 
-    Folds of the first views choose: the other views are the same photos again and chose alike.
+    Folds of the first views choose: the other views are the same photos again and chose alike. A class
+    without photos (all of them held back in cross-validation) is never the answer.
     """
     scale = float(views.std()) or 1.0  # one number for all features: one row of penalties fits every backbone
     views = views / scale
+    known, labels = np.unique(labels, return_inverse=True)
+    kernel, bias = np.zeros((views.shape[-1], classes)), np.full(classes, NEVER)
+    if len(known) == 1:
+        bias[known] = 0
+        return kernel.astype("float32"), bias.astype("float32")
     chosen = np.sort(np.random.default_rng(seed).permutation(len(labels))[:ENOUGH])
-    folds = min(FOLDS, int(np.bincount(labels[chosen], minlength=classes).min()))
+    folds = min(FOLDS, int(np.bincount(labels[chosen], minlength=len(known)).min()))
     # A class of one photo cannot be on both sides of a fold.
     strength = MIDDLING
     # One thread: for matrices this small the others only wait for each other (100 times as long on two
     # busy cores), and sums come out in one order.
     with threadpool_limits(1, "blas"):
         if folds > 1:
-            strength = _choose(views[chosen, :1], labels[chosen], classes, folds, seed)
-        kernel, bias = _regress(views, labels, classes, strength)
+            strength = _choose(views[chosen, :1], labels[chosen], len(known), folds, seed)
+        kernel[:, known], bias[known] = _regress(views, labels, len(known), strength)
     return (kernel / scale).astype("float32"), bias.astype("float32")
 
 

@@ -7,16 +7,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tlkit.run.checking import check
     from tlkit.run.evaluation import evaluate
     from tlkit.run.exporting import export
     from tlkit.run.finetuning import finetune
     from tlkit.run.listing import backbones
     from tlkit.run.prediction import predict
 
-__all__ = ["backbones", "evaluate", "export", "finetune", "predict"]
+__all__ = ["backbones", "check", "evaluate", "export", "finetune", "predict"]
 
 JOBS = {
     "backbones": "listing",
+    "check": "checking",
     "evaluate": "evaluation",
     "export": "exporting",
     "finetune": "finetuning",

@@ -1,0 +1,83 @@
+"""Where every file of a source went: used, or left out for a reason. None is opened."""
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from tlkit.data.folders import Folder
+from tlkit.data.photos import SUFFIXES
+from tlkit.data.tree import LITTER
+
+PICTURES = frozenset(suffix for suffixes in SUFFIXES.values() for suffix in suffixes)
+HIDDEN = "hidden, or left behind by a desktop"
+OUTSIDE = "not directly in a class folder"
+
+
+class Account(NamedTuple):
+    """`found` is what is used and all of `reasons`."""
+
+    found: int  # files
+    reasons: dict[str, int]  # why files are left out, the commonest first
+    by_extension: tuple[tuple[str, int, int], ...]  # extension in lower case, used, left out
+    stray: tuple[str, ...]  # pictures by their extension that lie in no class folder
+
+
+def account(folder: Folder) -> Account:
+    """Count the files below a scanned folder anew, by walking it, and hold them against its photos.
+
+    Hidden files are counted too. A table names its files itself: there is nothing else to walk.
+    """
+    used = {photo.path for photo in folder.photos}
+    left = {row.path: row.reason.partition(":")[0] for row in folder.skipped}
+    stray = []
+    if folder.layout != "table":
+        folders = set()
+        for path, is_folder in _below(folder.root):
+            if is_folder:
+                folders.add(path)
+            elif path not in used and path not in left:
+                left[path] = HIDDEN if _hidden(path) else OUTSIDE
+                if left[path] is OUTSIDE and _extension(path) in PICTURES:
+                    stray.append(path)
+        left = {path: reason for path, reason in left.items() if path not in folders}
+    kept, out = (Counter(map(_extension, paths)) for paths in (used, left))
+    rows = [(extension, kept[extension], out[extension]) for extension in kept.keys() | out.keys()]
+    rows.sort(key=lambda row: (-row[1] - row[2], row[0]))
+    reasons = dict(Counter(left.values()).most_common())
+    return Account(len(used) + len(left), reasons, tuple(rows), tuple(sorted(stray)))
+
+
+def _below(root: Path) -> Iterator[tuple[str, bool]]:
+    """Path and whether it is a folder, of all that lies below; a link to a folder counts as a folder."""
+    pile = [""]
+    while pile:
+        above = pile.pop()
+        try:
+            with os.scandir(root / above) as entries:
+                for entry in entries:
+                    name = os.fsencode(entry.name).decode("utf-8", "backslashreplace")
+                    path = f"{above}{name}"
+                    is_folder = _is_folder(entry)
+                    yield path, is_folder
+                    # A link is followed when photos are listed; here it would be counted twice.
+                    if is_folder and not entry.is_symlink() and name == entry.name:
+                        pile.append(f"{path}/")
+        except OSError:  # told by `skipped` as a folder that cannot be read
+            continue
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
+
+
+def _hidden(path: str) -> bool:
+    return any(part.startswith(".") or part.casefold() in LITTER for part in path.split("/"))
+
+
+def _extension(path: str) -> str:
+    return PurePosixPath(path).suffix.lower()

@@ -188,7 +188,10 @@ def _classes(entries: list[Entry], notes: list[str]) -> tuple[str, ...]:
 def _path(value: Any) -> str:
     """A path with one '/' between its parts, otherwise as written."""
     text = os.fspath(value) if isinstance(value, os.PathLike) else value
-    text = text if type(text) is str else _text(text, "path")
+    if type(text) is not str:
+        text = _text(text, "path") or ""
+        if text and not isinstance(value, str | os.PathLike):
+            raise Wrong(f"its path is no text: {shown(text)}")
     if not text:
         raise Wrong("no path")
     if "\0" in text:

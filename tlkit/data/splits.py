@@ -45,7 +45,8 @@ def assign(photos: Iterable[Photo], shares: Mapping[str, float], seed: int) -> l
     _check(shares)
     others = {photo.split for photo in photos} - {None, TRAIN, *shares}
     names = (TRAIN, *shares, *sorted(name for name in others if name is not None))
-    numbers = {None: FREE, **{name: number for number, name in enumerate(names)}}
+    numbers: dict[str | None, int] = {name: number for number, name in enumerate(names)}
+    numbers[None] = FREE
     fixed = np.fromiter((numbers[photo.split] for photo in photos), np.int8, len(photos))
     sides = _sides(photos, fixed, np.array([*shares.values()]), seed)
     return [names[side] if side != FREE else None for side in sides.tolist()]

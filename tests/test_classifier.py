@@ -3,7 +3,9 @@ import numpy as np
 import pytest
 
 from tlkit import backbones, classifier
+from tlkit.data import FITS
 from tlkit.errors import UsageError
+from tlkit.formats import keras_file
 
 TEST = "efficientnet_test"
 
@@ -55,6 +57,20 @@ def test_one_seed_gives_the_same_weights_and_another_gives_others():
 def test_the_mlp_head_has_a_layer_more():
     names = {layer.name for layer in build(head="mlp").layers}
     assert "head_hidden" in names and "head_hidden" not in {layer.name for layer in build().layers}
+
+
+@pytest.mark.parametrize("fit", FITS)
+def test_the_fit_is_a_name_in_the_model_and_nothing_else(model, fit, tmp_path):
+    marked = build(fit=fit, policy="mixed_bfloat16")
+    assert [layer.name for layer in marked.layers if layer.name.startswith("fit_")] == [f"fit_{fit}"]
+    assert classifier.stages(marked) == classifier.stages(model)
+    assert len(marked.weights) == len(model.weights)
+    assert keras_file.fit(marked, tmp_path) == fit and keras_file.fit(model, tmp_path) == "stretch"
+    full = keras_file.as_float32(marked)
+    assert keras_file.fit(full, tmp_path) == fit
+    full.set_weights(model.get_weights())
+    photos = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), np.uint8)
+    np.testing.assert_array_equal(full.predict_on_batch(photos), model.predict_on_batch(photos))
 
 
 def test_dropout_and_image_size_reach_the_model():

@@ -28,7 +28,7 @@ def split(content: bytes) -> str:
     """The fit in the bytes of a `tlkit.json`. Raises `ValueError` if there is none, or an unknown one."""
     try:
         told = json.loads(content)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"its {NAME} is no JSON") from error
     fit = told.get("fit", DEFAULT) if isinstance(told, dict) else None
     if not isinstance(fit, str) or fit not in WORDS:

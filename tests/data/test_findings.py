@@ -78,6 +78,24 @@ def test_what_was_skipped_is_told_with_its_reason():
     ]
 
 
+@pytest.mark.parametrize(
+    ("reason", "kind"),
+    [
+        ("no such file or directory", "unreadable"),
+        ("damaged: a line where something was expected", "unreadable"),
+        ("permission denied", "unreadable"),
+        ("its name is not valid text", "left_out"),
+        ("the folder cannot be read: permission denied", "left_out"),
+        ("no label (line 7)", "left_out"),
+        ("3 fields where the header has 4", "left_out"),
+        ("listed with more than one label: 'a' in line 2, 'b' in line 3", "label_conflict"),
+    ],
+)
+def test_what_was_not_read_is_told_from_what_could_not_be(reason, kind):
+    found = findings.findings(folder(many(40, "a", "b"), skipped=(Skipped("a/x.jpg", reason),)))
+    assert found == [Finding("a/x.jpg", kind, reason)]
+
+
 def test_copies_under_two_labels_and_in_two_splits_are_told_as_all_three():
     photos = [("a", "1.jpg", "train"), ("b", "1.jpg", "val")]
     photos += [

@@ -1,17 +1,19 @@
 """Where every file of a source went: used, or left out for a reason. None is opened."""
 
 import os
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from tlkit.data.folders import Folder
-from tlkit.data.photos import SUFFIXES
+from tlkit.data.photos import SUFFIXES, shown
 from tlkit.data.tree import LITTER
 
 PICTURES = frozenset(suffix for suffixes in SUFFIXES.values() for suffix in suffixes)
 HIDDEN = "hidden, or left behind by a desktop"
+DETAIL = re.compile(r": | \(")  # where a reason goes on about the one file
 OUTSIDE = "not directly in a class folder"
 
 
@@ -30,16 +32,16 @@ def account(folder: Folder) -> Account:
     Hidden files are counted too. A table names its files itself: there is nothing else to walk.
     """
     used = {photo.path for photo in folder.photos}
-    left = {row.path: row.reason.partition(":")[0] for row in folder.skipped}
+    left = {row.path: DETAIL.split(row.reason)[0] for row in folder.skipped}
     stray = []
     if folder.layout != "table":
         folders = set()
         for path, is_folder in _below(folder.root):
             if is_folder:
-                folders.add(path)
-            elif path not in used and path not in left:
-                left[path] = HIDDEN if _hidden(path) else OUTSIDE
-                if left[path] is OUTSIDE and _extension(path) in PICTURES:
+                folders.add(shown(path))
+            elif path not in used and shown(path) not in left:
+                left[shown(path)] = HIDDEN if _hidden(path) else OUTSIDE
+                if not _hidden(path) and _extension(path) in PICTURES:
                     stray.append(path)
         left = {path: reason for path, reason in left.items() if path not in folders}
     kept, out = (Counter(map(_extension, paths)) for paths in (used, left))

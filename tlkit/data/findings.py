@@ -4,6 +4,7 @@ Everything is told from what the scan saw; no file is opened here, and a million
 """
 
 import math
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import PurePosixPath
@@ -48,8 +49,11 @@ ALIKE = {
     "near_duplicate": ("Nearly the same picture", "pictures nearly the same"),
     "burst": ("Photos of one burst", "photos of one burst"),
 }
-# Why a scan leaves something out without reading it; all else is a picture that cannot be used.
-UNREAD = ("a link", "a folder", "not a regular file", "its name", "the folder", "another file")
+# Why something is left out without being read; all else is a picture that cannot be used.
+UNREAD = re.compile(
+    r"a link|a folder|the folder|not a regular file|its (name|path|label|split|group) is no|no (label|path)\b"
+    r"|a line break|a NUL|an address|not JSON|listed with|.* where (the header|\(path|a row)"
+)
 ENOUGH = 4  # photos of a class to check on; all four right still means "51% or more"
 SHARE = 0.2  # of a class that a fresh split holds back by default
 UNEVEN = 10  # times as many photos in the largest class as in the smallest
@@ -105,7 +109,9 @@ def _faults(folder: Folder) -> Iterator[Finding]:
 
 def _left_out(folder: Folder) -> Iterator[Finding]:
     for row in folder.skipped:
-        kind = "left_out" if row.reason.startswith(UNREAD) else "unreadable"
+        kind = "left_out" if UNREAD.match(row.reason) else "unreadable"
+        if row.reason.startswith("listed with more than one label"):
+            kind = "label_conflict"
         yield Finding(row.path, kind, row.reason)
 
 

@@ -41,7 +41,7 @@ def check(
     folder = folders.scan(
         images, subfolders=subfolders, group=group, workers=workers, progress=progress, tolerant=True
     )
-    result = _report(folder, fit, strict, html)
+    result = report(folder, fit, strict, html)
     if html is not None:
         _write(html, contact.page(folder, result, workers, progress))
     return result
@@ -77,7 +77,8 @@ class Images(Sequence[dict[str, Any]]):
         return list(self)
 
 
-def _report(folder: Folder, fit: str, strict: bool, html: Path | None) -> Checked:
+def report(folder: Folder, fit: str, strict: bool, html: Path | None) -> Checked:
+    """What is to be told of a scanned folder."""
     account = accounts.account(folder)
     found = sorted([*findings.findings(folder, fit), *_stray(account)], key=findings.rank)
     counts = Counter(finding.kind for finding in found)

@@ -48,13 +48,17 @@ class Checked(Report):
         return 1 if self.strict and len(self.findings) else 0
 
     def text(self) -> str:
+        return "\n".join([self.summary(), *self._told(), "", *self._advice()])
+
+    def summary(self) -> str:
+        """What the photos are, without what is odd about them."""
         classes = [printed.plain(row) for row in self.classes]
         first = f"{printed.shown(self.root)}: {LAYOUTS[self.layout]}, {printed.photos(len(self.images))}"
         lines = [f"{first} in {len(classes):,} classes.", "", *self._classes(classes), ""]
         lines += [*printed.columns(self._facts(), indent=""), *self._extensions()]
         # The first note tells how the folder was read, as these lines do.
         lines += ["", *printed.listed(self.notes[1:], printed.shown)] if len(self.notes) > 1 else []
-        return "\n".join([*lines, *self._told(), "", *self._advice(classes)])
+        return "\n".join(lines)
 
     def _classes(self, classes: Sequence[Mapping[str, Any]]) -> list[str]:
         splits = [split for split in SPLITS if any(row[split] is not None for row in classes)]
@@ -78,8 +82,8 @@ class Checked(Report):
     def _facts(self) -> list[tuple[str, str]]:
         used = len(self.images)
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in self.left_out.items())
-        files = f"{self.found:,} found = {used:,} used + {self.found - used:,} left out"
-        facts = [("files", files + (f" ({reasons})" if reasons else ""))]
+        facts = [("files", f"{self.found:,} found = {used:,} used + {self.found - used:,} left out")]
+        facts += [("", reasons)] if reasons else []
         if not self.sizes:
             return facts
         width, height = self.sizes["usual"]
@@ -103,7 +107,7 @@ class Checked(Report):
         parts = [
             f"{row['lost']:.0%} ({row['name']})" if row["lost"] >= 0.005 else f"nothing ({row['name']})"
             for row in shapes[:4]
-            if not row["name"].startswith("other")
+            if row["name"] != "others"
         ]
         return f"{self.fit} {FITS[self.fit]} {', '.join(parts)}" if parts else self.fit
 
@@ -133,9 +137,9 @@ class Checked(Report):
             lines += ["", f"{kind.replace('_', ' ')}, {count:,}: {meaning}", *told, *more]
         return lines
 
-    def _advice(self, classes: Sequence[Mapping[str, Any]]) -> list[str]:
+    def _advice(self) -> list[str]:
         lines = []
-        if len(self.images) < FEW_PHOTOS and all(row["train"] is None for row in classes):
+        if len(self.images) < FEW_PHOTOS and all(row["train"] is None for row in self.classes):
             lines.append(
                 f"Fewer than {FEW_PHOTOS} photos: tlkit finetune --folds 5 measures on each of them once."
             )
@@ -150,8 +154,9 @@ class Checked(Report):
 def _line(row: Mapping[str, Any]) -> str:
     """One finding: whom it is about, then what."""
     detail = printed.shown(row["detail"])
-    paths = [printed.shown(path) for path in ([row["path"]] if row["path"] else []) + list(row["related"])]
     if not row["path"]:
         return detail
+    alike = [] if row["kind"] == "left_out" else row["related"]
+    paths = [printed.shown(path) for path in (row["path"], *alike)]
     more = f" and {len(paths) - FIRST:,} more" if len(paths) > FIRST else ""
     return f"{', '.join(paths[:FIRST])}{more}: {detail}"

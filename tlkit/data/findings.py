@@ -155,10 +155,10 @@ def _alike(folder: Folder) -> Iterator[Finding]:
     for index, photo in enumerate(folder.photos):
         if photo.group >= 0 and photo.group not in leaking:
             groups[photo.group].append(index)
-    for members in groups.values():
-        splits = sorted({side[index] or "" for index in members} - {""})
+    for together in groups.values():
+        splits = sorted({side[index] or "" for index in together} - {""})
         if len(splits) > 1:
-            first, *others = (folder.photos[index].path for index in members)
+            first, *others = (folder.photos[index].path for index in together)
             yield Finding(first, "leak", f"Photos of one group in {' and '.join(splits)}.", tuple(others))
 
 
@@ -245,5 +245,5 @@ def _fit(folder: Folder, fit: str) -> Iterator[Finding]:
         "crop": f"crop cuts away {share:.0%} of it; --fit stretch or pad keeps all.",
         "pad": f"pad leaves {share:.0%} of what the network sees empty; --fit stretch uses all.",
     }[fit]
-    shape = "" if usual.name.startswith("other") else f", {usual.name} like {usual.share:.0%} of all"
+    shape = "" if usual.name == "others" else f", {usual.name} like {usual.share:.0%} of all"
     yield Finding("", "fit", f"The usual photo{shape}: {told}")

@@ -9,13 +9,14 @@ from tlkit.data import fits
 
 # Longer to shorter side; cameras, screens and phones make little else.
 RATIOS = {"1:1": 1.0, "5:4": 5 / 4, "4:3": 4 / 3, "3:2": 3 / 2, "16:10": 1.6, "16:9": 16 / 9, "2:1": 2.0}
+OTHERS = 2 * len(RATIOS)  # twice each one's place, one more if upright; this is none of them
 NEAR = 0.02  # 500 × 333 is 3:2
 MUCH = {"stretch": 0.4, "crop": 0.3, "pad": 0.4}  # share lost; what is cropped away is gone for good
 
 
 @dataclass(frozen=True)
 class Shape:
-    name: str  # width to height, or "other"
+    name: str  # width to height, or "others", which come last
     count: int
     share: float
     lost: float  # by the fit, of the median photo: `fits.lost`
@@ -50,25 +51,24 @@ def shapes(looks: np.ndarray, fit: str) -> list[Shape]:
     width, height = looks["width"].astype(float), looks["height"].astype(float)
     ratio = np.maximum(width, height) / np.minimum(width, height)
     away = np.abs(ratio[:, None] / np.array(list(RATIOS.values())) - 1)
-    nearest = away.argmin(axis=1)
-    nearest[away.min(axis=1) > NEAR] = len(RATIOS)
-    key = nearest * 2 + (height > width)
+    key = away.argmin(axis=1) * 2 + (height > width)
+    key[away.min(axis=1) > NEAR] = OTHERS
     costs = lost(looks, fit)
-    found = []
-    for value in np.unique(key):
+    found = {}
+    for value in np.unique(key).tolist():
         chosen = key == value
         count = int(chosen.sum())
-        found.append(Shape(_name(int(value)), count, count / len(looks), float(np.median(costs[chosen]))))
-    return sorted(found, key=lambda shape: -shape.count)
+        found[value] = Shape(_name(value), count, count / len(looks), float(np.median(costs[chosen])))
+    order = sorted(found, key=lambda value: (value == OTHERS, -found[value].count))
+    return [found[value] for value in order]
 
 
 def _name(key: int) -> str:
     """
-    >>> _name(4), _name(5), _name(1)
-    ('4:3', '3:4', '1:1')
+    >>> _name(4), _name(5), _name(OTHERS)
+    ('4:3', '3:4', 'others')
     """
-    place, upright = divmod(key, 2)
-    if place == len(RATIOS):
-        return "other, upright" if upright else "other"
-    longer, shorter = list(RATIOS)[place].split(":")
-    return f"{shorter}:{longer}" if upright else f"{longer}:{shorter}"
+    if key == OTHERS:
+        return "others"
+    longer, shorter = list(RATIOS)[key // 2].split(":")
+    return f"{shorter}:{longer}" if key % 2 else f"{longer}:{shorter}"

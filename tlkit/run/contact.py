@@ -75,7 +75,7 @@ def page(folder: Folder, result: Checked, workers: int, progress: Silent) -> str
         sections.append(
             sheets.Section("as the network sees them", meaning, list(map(seen, examples)), len(examples))
         )
-    return sheets.page(f"tlkit check {printed.shown(folder.root)}", result.text(), sections)
+    return sheets.page(f"tlkit check {printed.shown(folder.root)}", result.summary(), sections)
 
 
 def _members(finding: Finding) -> list[str]:

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tlkit.data import Skipped, scan
+from tlkit.data import Folder, Skipped, scan
 from tlkit.errors import DataError, UsageError
 from tlkit.progress import Silent
 
@@ -38,6 +38,11 @@ def fill(root: Path, files: dict[str, bytes | int]) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(photo(content) if isinstance(content, int) else content)
     return root
+
+
+def plain(folder: Folder) -> Folder:
+    """A folder that can be compared."""
+    return folder._replace(looks=folder.looks.tobytes())
 
 
 def snapshot(root: Path) -> str:
@@ -181,7 +186,7 @@ def test_what_desktops_leave_behind_is_no_class_and_no_photo(pets):
     fill(pets, {path: b"litter" for path in LITTER})
     fill(pets, {f"cat/{path}": b"litter" for path in LITTER})
     fill(pets, {"dog/desktop.ini": b"litter", "dog/._1.jpg": b"litter"})
-    assert scan(pets) == expected
+    assert plain(scan(pets)) == plain(expected)
 
 
 def test_an_empty_folder_is_no_class_and_is_named(pets):
@@ -276,7 +281,7 @@ def test_nothing_is_changed(pets):
 
 
 def test_the_order_is_the_same_for_any_number_of_workers():
-    assert scan(TEXTURES, workers=1) == scan(TEXTURES, workers=5)
+    assert plain(scan(TEXTURES, workers=1)) == plain(scan(TEXTURES, workers=5))
 
 
 def test_progress_is_told_of_each_file(pets):
@@ -320,7 +325,7 @@ WRONG = {
     ),
     "no usable photo in one class": (
         {"roses/1.jpg": 1, "lilies/1.jpg": b"", "lilies/2.jpg": b"text"},
-        "This class folder holds no usable photo: 'lilies' in IMAGES: lilies/1.jpg .empty., lilies/2.jpg",
+        "This class holds no usable photo: 'lilies' in IMAGES: lilies/1.jpg .empty., lilies/2.jpg",
     ),
     "photos only in nested folders": (
         {"roses/1.jpg": 1, "lilies/white/1.jpg": 2},
@@ -369,7 +374,10 @@ def test_one_level_too_low_suggests_the_folder_above(pets, monkeypatch):
 def test_a_missing_folder_and_a_file_are_wrong_usage(pets):
     with pytest.raises(UsageError, match=f"There is no folder {pets}/nowhere."):
         scan(pets / "nowhere")
-    with pytest.raises(UsageError, match=f"{pets}/cat/1.jpg is a file. Give the folder that holds"):
+    with pytest.raises(
+        UsageError,
+        match=f"{pets}/cat/1.jpg is a file. Give the folder that holds the class folders, or a table",
+    ):
         scan(pets / "cat/1.jpg")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from tlkit.data.fits import see
-from tlkit.data.photos import read
+from tlkit.data.photos import decoded, load
 from tlkit.data.threads import ahead
 
 
@@ -29,8 +29,8 @@ def batches(
 
     def picture(item: tuple[int, str | Path]) -> np.ndarray:
         index, path = item
-        pixels = read(path)
-        return see(pixels, size, fit) if view is None else view(pixels, index)
+        with decoded(load(path), path) as found:
+            return see(found.pixels, size, fit) if view is None else view(found.pixels, index)
 
     with closing(ahead(picture, enumerate(paths), workers=workers, depth=2 * batch)) as ready:
         while pictures := list(islice(ready, batch)):

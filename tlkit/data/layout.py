@@ -39,7 +39,7 @@ def survey(images: Path, subfolders: str = "ignore") -> Listed:
     except (FileNotFoundError, ValueError) as error:  # ValueError: a NUL in the path
         raise UsageError(f"There is no folder {shown(images)}.") from error
     except NotADirectoryError as error:
-        hint = "Give the folder that holds the class folders."
+        hint = "Give the folder that holds the class folders, or a table (.csv, .tsv, .jsonl, .parquet)."
         raise UsageError(f"{shown(images)} is a file.", hint) from error
     except OSError as error:
         raise DataError(f"{shown(error.filename)} cannot be read ({why(error)}).") from error

@@ -37,14 +37,19 @@ VERSION = 1  # of what is measured; a change makes remembered looks void
 
 def look(content: bytes, path: str | Path) -> np.void:
     """What the bytes of a file show, as one `LOOK`; raises `Unreadable`."""
-    pixels, form, turned, animated, taken = photos.decode(content, path)
-    height, width = pixels.shape[:2]
-    row = np.zeros((), LOOK)
-    row["sha256"] = np.void(hashlib.sha256(content).digest())
-    row["form"] = FORMS.index(form)
-    row["width"], row["height"], row["bytes"] = width, height, len(content)
-    row["turned"], row["animated"], row["taken"] = turned, animated, taken
-    small = _small(Image.fromarray(pixels))
+    rows = np.zeros(1, LOOK)
+    with photos.decoded(content, path) as found:
+        _measure(found, rows[0])
+    rows["sha256"] = np.void(hashlib.sha256(content).digest())
+    rows["bytes"] = len(content)
+    return rows[0]
+
+
+def _measure(found: photos.Decoded, row: np.void) -> None:
+    row["height"], row["width"] = found.pixels.shape[:2]
+    row["form"] = FORMS.index(found.form)
+    row["turned"], row["animated"], row["taken"] = found.turned, found.animated, found.taken
+    small = _small(Image.fromarray(found.pixels))
     grey = small.convert("L")
     row["hash"] = _words(imagehash.phash(grey, 16).hash)
     luma = np.asarray(grey, np.int16)
@@ -53,7 +58,6 @@ def look(content: bytes, path: str | Path) -> np.void:
     red, green, blue = np.moveaxis(np.asarray(small), 2, 0)
     most = np.maximum(np.maximum(red, green), blue)
     row["colour"] = (most - np.minimum(np.minimum(red, green), blue)).mean()
-    return row[()]
 
 
 def _small(image: Image.Image) -> Image.Image:

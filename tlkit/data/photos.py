@@ -18,7 +18,8 @@ import os
 import re
 import stat
 import threading
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
@@ -47,7 +48,7 @@ HEIF = re.compile(rb"....ftyp(hei[cxms]|hev[cxms]|mif1|msf1)", re.DOTALL)
 START = re.compile(rb"\xff\xd8\xff|\x89PNG|GIF8|RIFF....WEBP|II\*\0|MM\0\*", re.DOTALL)
 HEIC = "HEIC, which pip install pillow-heif lets tlkit read"
 LARGEST_FILE = 2**28  # bytes; a film among the photos should not fill the memory
-LARGE = 2**25  # pixels; above it, up to Pillow's own limit, threads decode one picture at a time
+LARGE = 2**25  # pixels; above it, up to Pillow's own limit, one picture at a time is decoded and used
 _one_at_a_time = threading.Lock()
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -114,17 +115,30 @@ def load(path: str | Path, name: str | Path | None = None) -> bytes:
 
 def decode(content: bytes, path: str | Path) -> Decoded:
     """The picture in the bytes of a file, with its pixels as `read` has them; raises `Unreadable`."""
+    with decoded(content, path) as found:
+        return found
+
+
+@contextmanager
+def decoded(content: bytes, path: str | Path) -> Iterator[Decoded]:
+    """`decode` for a block that is done with the pixels at its end: large pictures wait for one another."""
+    with ExitStack() as turn:
+        yield _decode(content, path, turn)
+
+
+def _decode(content: bytes, path: str | Path, turn: ExitStack) -> Decoded:
     if not content:
         raise Unreadable(path, "empty", lasting=True)
     try:
         with Image.open(io.BytesIO(content), formats=_formats(content)) as image:
             form = "JPEG" if image.format == "MPO" else str(image.format)
             animated = form != "JPEG" and bool(getattr(image, "is_animated", False))
-            with _one_at_a_time if image.width * image.height > LARGE else nullcontext():
-                image.load()
-                turn = TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
-                upright = image if turn is None else image.transpose(turn)
-                return Decoded(np.asarray(_rgb(upright)), form, turn is not None, animated, _taken(image))
+            if image.width * image.height > LARGE:
+                turn.enter_context(_one_at_a_time)
+            image.load()
+            flip = TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+            upright = image if flip is None else image.transpose(flip)
+            return Decoded(np.asarray(_rgb(upright)), form, flip is not None, animated, _taken(image))
     except UnidentifiedImageError as error:
         raise Unreadable(path, _unknown(content), lasting=True) from error
     except Image.DecompressionBombError as error:

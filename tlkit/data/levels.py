@@ -137,7 +137,8 @@ def below(folder: Path) -> tuple[Path | None, list[str]]:
 def counted(files: Sequence[str]) -> str:
     """What files there are: "12 files (.heic 10, .mov 2)"."""
     suffixes = Counter(os.path.splitext(name)[1].lower() for name in files)
-    kinds = [f"{shown(suffix) or 'no extension'} {count:,}" for suffix, count in suffixes.most_common()]
+    most = sorted(suffixes.items(), key=lambda item: (-item[1], not item[0], item[0]))
+    kinds = [f"{shown(suffix) or 'no extension'} {count:,}" for suffix, count in most]
     kinds[5:] = [f"{len(kinds) - 5} other kinds"] if len(kinds) > 6 else kinds[5:]
     return f"{'one file' if len(files) == 1 else f'{len(files):,} files'} ({', '.join(kinds)})"
 

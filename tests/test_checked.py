@@ -80,7 +80,7 @@ def test_a_folder_in_order_is_told_in_a_few_lines():
         "formats  JPEG 1,000; 7 turned upright as EXIF says",
         "sizes    usually 640 × 480 pixels; 100 × 80 (a/s.jpg) to 4,000 × 3,000 (a/l\\n.jpg)",
         "shapes   90% 4:3, 10% 1:1",
-        "fit      stretch draws the longer side shorter by 25% (4:3), nothing (1:1)",
+        "fit      stretch draws the longer side shorter by 25% (4:3)",
         "",
         "'empty' is empty, so it is no class.",
         "",
@@ -128,6 +128,18 @@ def test_of_many_classes_the_largest_and_the_smallest_are_told():
 )
 def test_what_the_fit_does_to_the_usual_shapes(fit, told):
     assert told in replace(ORDERLY, fit=fit).text()
+
+
+def test_photos_of_one_size_and_one_square_shape_are_told_so():
+    same = {"path": "a.jpg", "width": 28, "height": 28}
+    shape = {"name": "1:1", "count": 9, "share": 1.0, "lost": 0.0}
+    sizes = {"usual": [28, 28], "smallest": same, "largest": same}
+    lines = replace(ORDERLY, sizes=sizes, shapes=(shape,)).text().splitlines()
+    assert lines[9:12] == [
+        "sizes    all 28 × 28 pixels",
+        "shapes   100% 1:1",
+        "fit      stretch costs next to nothing",
+    ]
 
 
 def test_folds_are_suggested_where_photos_are_few_and_not_split():

@@ -16,6 +16,7 @@ FITS = {
     "pad": "leaves grey",
 }
 ENDS = 5  # how many of each
+SHAPES = 3  # that are told; the others in one
 FIRST = 3  # findings of a kind that are told
 FEW_PHOTOS = 500  # below it, one split says little
 
@@ -87,29 +88,37 @@ class Checked(Report):
         if not self.sizes:
             return facts
         width, height = self.sizes["usual"]
-        ends = " to ".join(self._size(self.sizes[end]) for end in ("smallest", "largest"))
+        smallest, largest = self.sizes["smallest"], self.sizes["largest"]
+        sizes = f"all {width:,} × {height:,} pixels"
+        if any(smallest[side] != largest[side] for side in ("width", "height")):
+            ends = f"{self._size(smallest)} to {self._size(largest)}"
+            sizes = f"usually {width:,} × {height:,} pixels; {ends}"
         formats = ", ".join(f"{form} {count:,}" for form, count in self.formats.items())
         turned = f"; {self.turned:,} turned upright as EXIF says" if self.turned else ""
         shapes = [printed.plain(row) for row in self.shapes]
+        usual = [row for row in shapes if row["name"] != "others"][:SHAPES]
+        rest = 1 - sum(row["share"] for row in usual)
+        told = [f"{row['share']:.0%} {row['name']}" for row in usual]
+        told += [f"{rest:.0%} others"] if rest >= 0.005 else []
         return [
             *facts,
             ("formats", formats + turned),
-            ("sizes", f"usually {width:,} × {height:,} pixels; {ends}"),
-            ("shapes", ", ".join(f"{row['share']:.0%} {row['name']}" for row in shapes[:4])),
-            ("fit", self._fit(shapes)),
+            ("sizes", sizes),
+            ("shapes", ", ".join(told)),
+            ("fit", self._fit(usual)),
         ]
 
     @staticmethod
     def _size(row: Mapping[str, Any]) -> str:
         return f"{row['width']:,} × {row['height']:,} ({printed.shown(row['path'])})"
 
-    def _fit(self, shapes: Sequence[Mapping[str, Any]]) -> str:
-        parts = [
-            f"{row['lost']:.0%} ({row['name']})" if row["lost"] >= 0.005 else f"nothing ({row['name']})"
-            for row in shapes[:4]
-            if row["name"] != "others"
-        ]
-        return f"{self.fit} {FITS[self.fit]} {', '.join(parts)}" if parts else self.fit
+    def _fit(self, usual: Sequence[Mapping[str, Any]]) -> str:
+        losing = [f"{row['lost']:.0%} ({row['name']})" for row in usual if row["lost"] >= 0.005]
+        return (
+            f"{self.fit} {FITS[self.fit]} {', '.join(losing)}"
+            if losing
+            else f"{self.fit} costs next to nothing"
+        )
 
     def _extensions(self) -> list[str]:
         """By extension, where there is more than one thing to tell."""

@@ -245,6 +245,11 @@ def test_what_all_photos_have_in_common_is_no_finding(change):
     assert not findings.findings(folder(many(30, "a", "b"), dict.fromkeys(range(60), change)))
 
 
+def test_a_dark_thing_on_white_and_a_light_one_on_black_are_well_lit():
+    changes = {1: {"brightness": 240, "contrast": 46}, 2: {"brightness": 8, "contrast": 38}}
+    assert not findings.findings(folder(many(30, "a", "b"), changes))
+
+
 def test_colour_among_grey():
     found = findings.findings(folder(many(30, "a", "b"), dict.fromkeys(range(57), {"colour": 0})))
     assert {row.detail for row in found} == {"In colour, among grey photos."} and len(found) == 3

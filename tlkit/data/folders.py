@@ -56,7 +56,8 @@ def scan(
     subfolders   what folders inside class folders are: see `layout.survey`
     group        "name:REGEX", "folder:N" or "column:NAME": see `groups.by`
     workers      threads, 0: one a core; `progress` is told of each file
-    tolerant     keep what makes training impossible in `faults` instead of raising it
+    tolerant     keep what makes training impossible in `faults` instead of raising it, and leave to
+                 `findings` what they tell in full
 
     Raises `UsageError` without such a source, `DataError` where no two classes can be told apart.
     """
@@ -74,8 +75,7 @@ def scan(
         *listed.notes,
         *grouped,
         *_heic(seen.skipped),
-        *_misnamed(photos, seen.looks),
-        *_copies(photos, alike),
+        *(() if tolerant else (*_misnamed(photos, seen.looks), *_copies(photos, alike))),
     )
     skipped = (*listed.skipped, *seen.skipped)
     return Folder(listed.root, listed.kind, listed.classes, photos, skipped, notes, seen.looks, alike, faults)

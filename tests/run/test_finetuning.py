@@ -12,10 +12,9 @@ import pytest
 from PIL import Image
 
 import tlkit
-from tlkit import data, figures, recipe
+from tlkit import figures, recipe
 from tlkit.errors import DataError, UsageError
 from tlkit.progress import Silent
-from tlkit.run import finetuning
 
 
 def listing(folder: Path) -> dict[str, tuple[str, int]]:
@@ -47,7 +46,7 @@ def test_the_run_folder_tells_its_story(finished):
     run = Path(finished.run)
     assert {path.name for path in run.iterdir()} == {
         "recipe.toml", "run.json", "split.csv", "metrics.jsonl", "model.keras", "labels.txt",
-        "predictions.csv", "export", "result.json",
+        "predictions.csv", "export", "result.json", "seen.jpg", "suspects.csv",
     }  # fmt: skip
     assert json.loads((run / "result.json").read_text()) == json.loads(finished.json())
     as_run = recipe.load(run / "recipe.toml")
@@ -70,6 +69,34 @@ def test_the_split_is_written_with_hashes(finished):
     for row in rows:
         assert hashlib.sha256((root / row["path"]).read_bytes()).hexdigest() == row["sha256"]
         assert row["path"] == f"{row['split']}/{row['label']}/{Path(row['path']).name}"
+
+
+def test_the_run_says_where_its_photos_came_from(finished):
+    about = json.loads((Path(finished.run) / "run.json").read_text())
+    assert Path(about["images"]).name == "photos" and about["table"] is None
+    with Image.open(Path(finished.run) / "seen.jpg") as sheet:
+        assert sheet.width > 200
+
+
+def test_a_table_is_trained_on_wherever_it_lies(textures, tmp_path, settings):
+    """Its run may lie beside it; what it gives as test is left alone, and written down."""
+    shutil.copytree(textures / "val", tmp_path / "photos")
+    rows = ["path,label,split"]
+    for path in sorted((tmp_path / "photos").rglob("*.jpg")):
+        split = "test" if path.stem.endswith("01") else ""
+        rows.append(f"{path.relative_to(tmp_path)},{path.parent.name.upper()},{split}")
+    (tmp_path / "table.csv").write_text("\n".join(rows))
+    done = tlkit.finetune(
+        tmp_path / "table.csv", output=tmp_path / "runs" / "first", epochs=0, export="none", **settings
+    )
+    assert done.classes == ("BRICK", "GRASS", "GRAVEL") and done.train_images + done.val_images == 21
+    about = json.loads((tmp_path / "runs" / "first" / "run.json").read_text())
+    assert (about["images"], about["table"]) == (str(tmp_path), str(tmp_path / "table.csv"))
+    written = (tmp_path / "runs" / "first" / "split.csv").read_text(encoding="utf-8")
+    rows = list(csv.DictReader(written.splitlines()))
+    assert sorted({row["split"] for row in rows}) == ["test", "train", "val"]
+    assert {row["path"][-6:-4] for row in rows if row["split"] == "test"} == {"01"}
+    assert tlkit.evaluate(done.run).top1 == done.val_top1
 
 
 def test_every_figure_comes_from_the_table(finished):
@@ -267,29 +294,6 @@ def test_the_default_path_needs_neither_network_nor_keras_cv(textures, tmp_path)
     assert done.returncode == 1
     assert "Error: The strong augmentation needs the package keras-cv" in done.stderr
     assert "fine-tuning" not in done.stderr
-
-
-@pytest.mark.parametrize(("counts", "sides"), [((6, 6), (8, 2, 2)), ((2, 2), (2, 0, 2))])
-def test_photos_are_fitted_chosen_on_and_reported_apart(few, counts, sides):
-    for name, keep in zip(("brick", "grass"), counts, strict=True):
-        for photo in sorted((few / name).iterdir())[keep:]:
-            photo.unlink()
-    found = finetuning.split(data.scan(few), recipe.load())
-    assert len(found.val) == sides[2]
-    hashes = [{photo.sha256 for photo in side} for side in (found.fit, found.val)]
-    assert not hashes[0] & hashes[1] and not {photo.sha256 for photo in found.choose} & hashes[1]
-    if sides[1]:
-        assert (len(found.fit), len(found.choose)) == sides[:2]
-        assert not hashes[0] & {photo.sha256 for photo in found.choose}
-
-
-def test_a_test_split_is_not_trained_on(textures, tmp_path):
-    photos = tmp_path / "photos"
-    shutil.copytree(textures, photos)
-    shutil.copytree(photos / "val", photos / "test")
-    shutil.rmtree(photos / "val")
-    found = finetuning.split(data.scan(photos), recipe.load())
-    assert {photo.path.split("/")[0] for photo in (*found.train, *found.val)} == {"train"}
 
 
 @pytest.mark.parametrize("inside", ["", "runs", "brick/x"])

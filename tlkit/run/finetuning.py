@@ -1,12 +1,13 @@
 """From a folder of photos to a checked phone model."""
 
+import os
 import platform
 import tempfile
 import time
 from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -20,11 +21,11 @@ from tlkit.formats import keras_file
 from tlkit.progress import SILENT, Silent
 from tlkit.recipe import Recipe
 from tlkit.report import Finetuned
-from tlkit.run import folder, gate
+from tlkit.run import crossing, doubts, folder, gate, seen
+from tlkit.run import sides as siding
 from tlkit.run.exporting import default_target
-from tlkit.run.learning import Lesson, Sides, learn
+from tlkit.run.learning import Lesson, learn
 
-CHOOSERS = 0.15  # of the training photos, to choose between the head alone and the fine-tuned model
 NAMED = 10  # unreadable files in a message
 TRIED = 8  # photos that the converter is tried with
 
@@ -36,43 +37,56 @@ class Setting(NamedTuple):
 
     recipe: Recipe
     found: data.Folder
-    sides: Sides
+    parted: siding.Parted
     device: Device
     notes: tuple[str, ...]
 
 
 def finetune(
-    images: Path, recipe: Recipe, *, output: Path | None = None, progress: Silent = SILENT
+    images: Any, recipe: Recipe, *, output: Path | None = None, progress: Silent = SILENT
 ) -> Finetuned:
-    """Fine-tune a backbone on a folder of photos, measure it, export it and check the export."""
+    """Fine-tune a backbone on photos, measure it, export it and check the export.
+
+    `images` is a folder, a table's file, or rows in memory: what `data.scan` reads.
+    """
     started = time.perf_counter()
-    images = Path(images)
+    if isinstance(images, str | os.PathLike):
+        images = Path(images)
     folder.check(images, output)
     with formats.Converter() as converter:
         if _exports(recipe):
             converter.start()
         setting = _settle(images, recipe, progress)
-        found, sides = setting.found, setting.sides
+        found, parted = setting.found, setting.parted
+        sides = parted.sides
         model = _model(setting)
         classifier.check_stage(model, recipe.unfreeze_from)
-        lesson = Lesson(model, found.root, sides, recipe, progress)
+        lesson = Lesson(model, found.root, crossing.pool(sides) if recipe.folds else sides, recipe, progress)
         trial = _try_exports(converter, lesson, found.classes)
         views = lesson.views()
         trial()
-        run = _begin(setting, output)
+        run = _begin(setting, images, lesson, output)
+        crossed = None
+        if recipe.folds:
+            crossed = crossing.cross(lesson, views, found.classes, run)
+            lesson, views = crossing.proper(lesson, views, sides)
         kept = learn(lesson, views, run / "metrics.jsonl")
         final = _save(lesson, run, found.classes)
         drafts = _drafts(converter, lesson, run, found.classes)  # converted while the model is asked
         table = _validate(final, lesson, run, found.classes)
+        learned = figures.learned(table)
+        # One that learned nothing has no say.
+        suspects = doubts.doubts(lesson, views, table, crossed) if learned else ()
+        files.write(run / "suspects.csv", doubts.text(suspects))
         judges = gate.Judges(found.root, sides.val, table.probabilities)
         exports = tuple(draft.settle(judges, progress) for draft in drafts)
     report = Finetuned(
         run=run,
         backbone=recipe.backbone,
         classes=found.classes,
-        train_images=len(sides.train),
+        train_images=len(parted.train),
         val_images=len(sides.val),
-        skipped=found.skipped,
+        skipped=(*found.skipped, *parted.skipped),
         val_top1=figures.top1(table),
         val_top1_interval=figures.top1_interval(table),
         majority_top1=figures.majority_top1(table),
@@ -80,45 +94,38 @@ def finetune(
         seconds=time.perf_counter() - started,
         exports=exports,
         kept=kept,
-        learned=figures.learned(table),
+        learned=learned,
         notes=setting.notes,
+        folds=crossed.figures() if crossed else None,
+        suspects=suspects,
+        leaks=parted.leaks,
     )
     files.write(run / "result.json", report.json() + "\n")
     return report
 
 
-def _settle(images: Path, recipe: Recipe, progress: Silent) -> Setting:
+def _settle(images: Any, recipe: Recipe, progress: Silent) -> Setting:
     """Choose a device, read the photos and split them, telling of each."""
     chosen = device.pick(recipe.device, recipe.precision)
     progress.note(f"Running on {chosen}.")
     if recipe.augment == "strong":
         augmentation.strong()  # a missing package is told now
-    found = data.scan(images, workers=recipe.workers, progress=progress)
+    found = data.scan(
+        images,
+        subfolders=recipe.subfolders,
+        group=recipe.group,
+        workers=recipe.workers,
+        progress=progress,
+    )
     if recipe.strict and found.skipped:
         raise _unreadable(found)
-    sides = split(found, recipe)
-    notes = (*found.notes, _counts(found, sides), *_unrepeatable(recipe, chosen))
+    parted = siding.part(found, recipe)
+    if recipe.folds:
+        crossing.of(crossing.pool(parted.sides), recipe)  # too many folds are told now
+    notes = (*found.notes, *parted.notes, *_unrepeatable(recipe, chosen))
     for note in notes:
         progress.note(note)
-    return Setting(recipe, found, sides, chosen, notes)
-
-
-def split(found: data.Folder, recipe: Recipe) -> Sides:
-    """Which photos are fitted to, chosen on and reported. Those of a given test split are left alone."""
-    train = tuple(photo for photo in found.photos if photo.split == "train")
-    val = tuple(photo for photo in found.photos if photo.split == "val")
-    if not val:
-        pool = tuple(photo for photo in found.photos if photo.split != "test")
-        train, val = data.split(pool, recipe.val_share, recipe.seed)
-    if not val or not train:
-        raise DataError(
-            f"{found.root} has {len(train)} photos to train on and {len(val)} to validate; both need some.",
-            "Add photos: two of each class at the least.",
-        )
-    if recipe.epochs == 0:
-        return Sides(train, (), val)
-    fit, choose = data.split(train, CHOOSERS, recipe.seed)
-    return Sides(fit, choose, val) if fit and choose else Sides(train, train, val)
+    return Setting(recipe, found, parted, chosen, notes)
 
 
 def _unreadable(found: data.Folder) -> DataError:
@@ -129,13 +136,6 @@ def _unreadable(found: data.Folder) -> DataError:
         f"{len(found.skipped):,} of {total:,} files in {found.root} cannot be used: {named}{more}.",
         "Repair or remove them, or leave --strict away.",
     )
-
-
-def _counts(found: data.Folder, sides: Sides) -> str:
-    how = (
-        "as given by the folders" if any(photo.split == "val" for photo in found.photos) else "split by seed"
-    )
-    return f"{len(sides.train):,} photos to train on, {len(sides.val):,} to validate, {how}."
 
 
 def _unrepeatable(recipe: Recipe, chosen: Device) -> list[str]:
@@ -196,13 +196,15 @@ def _try_exports(converter: formats.Converter, lesson: Lesson, classes: Sequence
     return wait
 
 
-def _begin(setting: Setting, output: Path | None) -> Path:
+def _begin(setting: Setting, images: Any, lesson: Lesson, output: Path | None) -> Path:
     """Make the run folder and write down what is known before training."""
     run = folder.make(output, setting.recipe.backbone)
     files.write(run / "recipe.toml", recipes.dump(setting.recipe))
+    parted = setting.parted
     about = {
         "backbone": setting.recipe.backbone,
         "images": str(setting.found.root.resolve()),
+        "table": str(images.resolve()) if isinstance(images, Path) and images.is_file() else None,
         "seed": setting.recipe.seed,
         "device": setting.device.name,
         "precision": setting.device.precision,
@@ -211,15 +213,11 @@ def _begin(setting: Setting, output: Path | None) -> Path:
         "python": platform.python_version(),
         "versions": {name: metadata.version(name) for name in VERSIONS},
         "notes": setting.notes,
-        "skipped": [row._asdict() for row in setting.found.skipped],
+        "skipped": [row._asdict() for row in (*setting.found.skipped, *parted.skipped)],
     }
     folder.write_json(run / "run.json", about)
-    sides = setting.sides
-    train, val = (
-        [photo._replace(split=name) for photo in side]
-        for name, side in (("train", sides.train), ("val", sides.val))
-    )
-    folder.write_split(run, [*train, *val], setting.found.classes)
+    folder.write_split(run, [*parted.train, *parted.sides.val, *parted.test], setting.found.classes)
+    files.write(run / "seen.jpg", seen.sheet(lesson.root, parted.train, lesson.size, lesson.fit))
     return run
 
 

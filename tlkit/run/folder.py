@@ -2,17 +2,19 @@
 
 recipe.toml       every setting as run
 run.json          seed, device, versions, backbone, where the photos lie
-split.csv         each photo: path below the photos' folder, label, split, sha256
+split.csv         each photo: path below the photos' folder, label, split, sha256; --split reads it
+seen.jpg          some photos to train on, exactly as the network sees them
+folds.csv         with --folds, each photo's answer by the model that did not see its fold: as
+                  predictions.csv, fold by fold, with so many rows each as result.json says
 metrics.jsonl     a line an epoch
 model.keras       the classifier, float32; labels.txt beside it, a class a line
 predictions.csv   each validation photo: true and predicted class, probabilities
+suspects.csv      labels to look at, the least believed first: path, label, suggested, probability
 export/           phone files, with their own labels.txt
 result.json       the report; a run is finished when it is there
 """
 
-import csv
 import hashlib
-import io
 import json
 import re
 from collections.abc import Iterable
@@ -20,7 +22,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tlkit import files, formats
-from tlkit.data import Photo
+from tlkit.data import Photo, split_file
 from tlkit.errors import DataError, ModelError, OutputError, UsageError
 
 RUNS = Path("runs")
@@ -43,10 +45,13 @@ class Known(NamedTuple):
         return opened.labels
 
 
-def check(images: Path, output: Path | None) -> None:
-    """Raises `UsageError` if no run may be written to `output` (None: ./runs)."""
+def check(images: Any, output: Path | None) -> None:
+    """Raises `UsageError` if no run may be written to `output` (None: ./runs).
+
+    A folder of photos holds no run: its files would be read as photos. A table names its photos.
+    """
     inside = (output or RUNS).resolve()
-    if inside == images.resolve() or images.resolve() in inside.parents:
+    if isinstance(images, Path) and images.is_dir() and images.resolve() in (inside, *inside.parents):
         raise UsageError(
             f"The run would be written to {inside}, inside the photos' own folder.",
             "Name another place with --output, or start tlkit elsewhere.",
@@ -130,11 +135,8 @@ def read_json(path: Path) -> Any:
 
 def write_split(run: Path, photos: Iterable[Photo], classes: tuple[str, ...]) -> None:
     """Every photo with its split and hash, so that it can be found and recognised later."""
-    text = io.StringIO()
-    rows = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)  # a name may hold any character
-    rows.writerow(("path", "label", "split", "sha256"))
-    rows.writerows((photo.path, classes[photo.label], photo.split, photo.sha256) for photo in photos)
-    files.write(run / "split.csv", text.getvalue())
+    rows = ((photo.path, classes[photo.label], photo.split, photo.sha256) for photo in photos)
+    files.write(run / split_file.NAME, split_file.write(rows))
 
 
 def photos(run: Path, split: str, classes: tuple[str, ...]) -> tuple[Path, tuple[Photo, ...]]:
@@ -143,12 +145,11 @@ def photos(run: Path, split: str, classes: tuple[str, ...]) -> tuple[Path, tuple
     Raises `DataError` naming the photos that are gone or are not the same any more.
     """
     root = Path(read_json(run / "run.json")["images"])
-    with (run / "split.csv").open(encoding="utf-8", newline="") as file:
-        rows = [
-            Photo(row["path"], classes.index(row["label"]), split, row["sha256"])
-            for row in csv.DictReader(file)
-            if row["split"] == split
-        ]
+    rows = [
+        Photo(row.path, classes.index(row.label), split, row.sha256)
+        for row in split_file.read(run).rows
+        if row.split == split
+    ]
     wrong = [f"{row.path} ({reason})" for row in rows if (reason := _changed(root / row.path, row.sha256))]
     if wrong:
         more = f" and {len(wrong) - 10:,} more" if len(wrong) > 10 else ""

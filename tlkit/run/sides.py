@@ -1,0 +1,167 @@
+"""Which photos a run learns from, chooses on and reports; those that it leaves alone, and why."""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from tlkit import data
+from tlkit.data import Photo, Skipped, split_file, splits
+from tlkit.data.listed import named
+from tlkit.data.photos import shown
+from tlkit.data.units import together
+from tlkit.errors import DataError
+from tlkit.recipe import Recipe
+from tlkit.run.learning import Sides
+
+CHOOSERS = 0.15  # of the training photos, to choose between the head alone and the fine-tuned model
+CLASSES_TOLD = 30  # with their counts, in a note
+JUDGED = 5  # photos of a class to validate; a share of fewer says little
+FEW = 500  # photos; below that one split is much a matter of luck
+
+
+class Parted(NamedTuple):
+    """The photos of a source by their use."""
+
+    sides: Sides
+    test: tuple[Photo, ...]  # not looked at
+    skipped: tuple[Skipped, ...]  # would join photos of two sides
+    leaks: tuple[Mapping[str, Any], ...]  # path and related: photos to validate, and what gives them away
+    notes: tuple[str, ...]
+
+    @property
+    def train(self) -> tuple[Photo, ...]:
+        """Each photo to train on once: where there are too few to choose on, `sides` has them twice."""
+        return tuple(dict.fromkeys(self.sides.train))
+
+
+def part(found: data.Folder, recipe: Recipe) -> Parted:
+    """Who is on which side: as an earlier split has it, as the source gives it, else by seed and share.
+
+    What has no side yet is placed so that no group is parted. Where the source gives no photos to
+    validate and none are free, they are taken from those to train on. Given test photos stay so.
+
+    Raises `DataError` where one side would be empty.
+    """
+    photos, known = _before(found, recipe)
+    chosen = splits.assign(photos, {"val": recipe.val_share}, recipe.seed)
+    by_side: dict[str | None, list[Photo]] = defaultdict(list)
+    for photo, side in zip(photos, chosen, strict=True):
+        by_side[side].append(photo._replace(split=side))
+    train, val, test = (tuple(by_side[name]) for name in ("train", "val", "test"))
+    if not val or not train:
+        raise DataError(
+            f"{shown(found.root)} has {len(train)} photos to train on and {len(val)} to validate; "
+            "both need some.",
+            "Add photos: two of each class at the least, of two groups.",
+        )
+    skipped = tuple(
+        Skipped(shown(photo.path), _joins(other)) for photo, other in splits.left_out(photos, chosen)
+    )
+    fit, choose = learners(train, recipe)
+    parted = Parted(Sides(fit, choose, val), test, skipped, _leaks(train, val), known)
+    return parted._replace(notes=(*known, *_notes(found, photos, parted, recipe)))
+
+
+def learners(train: tuple[Photo, ...], recipe: Recipe) -> tuple[tuple[Photo, ...], tuple[Photo, ...]]:
+    """Of the photos to train on, those that weights are fitted to and those that a model is chosen on."""
+    if recipe.epochs == 0:
+        return train, ()
+    fit, choose = data.split(train, CHOOSERS, recipe.seed)
+    return (fit, choose) if fit and choose else (train, train)
+
+
+def _before(found: data.Folder, recipe: Recipe) -> tuple[tuple[Photo, ...], tuple[str, ...]]:
+    """The photos with the sides that the source or an earlier split gave them, and what to tell of that."""
+    photos = found.photos
+    if not {"val", None} & {photo.split for photo in photos}:
+        photos = tuple(photo if photo.split == "test" else photo._replace(split=None) for photo in photos)
+    if not recipe.split:
+        return photos, ()
+    earlier = split_file.read(recipe.split)
+    # Given test photos beside others without a side: those are what the earlier split is about.
+    about = [photo for photo in photos if photo.split != "test"]
+    placed, notes = split_file.against(about, found.classes, earlier)
+    rest = iter(placed)
+    return tuple(photo if photo.split == "test" else next(rest) for photo in photos), notes
+
+
+def _joins(others: Sequence[Photo]) -> str:
+    sides = ", ".join(f"{shown(photo.path)} ({photo.split})" for photo in others)
+    return f"joins photos of two sides: {sides}"
+
+
+def _leaks(train: Sequence[Photo], val: Sequence[Photo]) -> tuple[Mapping[str, Any], ...]:
+    """The photos to validate that stand in one unit with photos to train on."""
+    units = together([*train, *val]).tolist()
+    trained: dict[int, list[str]] = defaultdict(list)
+    for photo, unit in zip(train, units, strict=False):
+        trained[unit].append(photo.path)
+    return tuple(
+        {"path": photo.path, "related": tuple(trained[unit])}
+        for photo, unit in zip(val, units[len(train) :], strict=True)
+        if unit in trained
+    )
+
+
+def _notes(found: data.Folder, before: Sequence[Photo], parted: Parted, recipe: Recipe) -> list[str]:
+    train, val, test = parted.train, parted.sides.val, parted.test
+    known = Counter(photo.split is not None for photo in before)
+    how = "split by seed"
+    if recipe.split:
+        how = f"as before; {known[False]:,} new, split by seed"
+    elif any(photo.split == "val" for photo in before):
+        how = f"as given; {known[False]:,} split by seed" if known[False] else "as given"
+    aside = f", {len(test):,} left alone for a test" if test else ""
+    notes = [f"{len(train):,} photos to train on, {len(val):,} to validate{aside}, {how}."]
+    notes.append(_by_class(found.classes, train, val))
+    units = Counter(together(before).tolist())
+    kept = [size for size in units.values() if size > 1]
+    if kept:
+        notes.append(
+            f"Never parted: {sum(kept):,} photos in {len(kept):,} sets of copies, near copies, "
+            "bursts or groups."
+        )
+    if parted.skipped:
+        notes.append(f"Left out, as they would join two sides: {named(row.path for row in parted.skipped)}.")
+    notes += _small(found, before, train, val, recipe)
+    if len(train) + len(val) < FEW and not recipe.folds:
+        notes.append(f"Fewer than {FEW} photos: --folds 5 tells more surely how good such a model is.")
+    return notes
+
+
+def _by_class(classes: Sequence[str], train: Sequence[Photo], val: Sequence[Photo]) -> str:
+    counts = [Counter(photo.label for photo in side) for side in (train, val)]
+    rows = [
+        f"{shown(name)} {counts[0][label]:,} + {counts[1][label]:,}" for label, name in enumerate(classes)
+    ]
+    more = f" and {len(rows) - CLASSES_TOLD:,} classes more" if len(rows) > CLASSES_TOLD else ""
+    return f"To train on + to validate: {', '.join(rows[:CLASSES_TOLD])}{more}."
+
+
+def _small(
+    found: data.Folder, before: Sequence[Photo], train: Sequence[Photo], val: Sequence[Photo], recipe: Recipe
+) -> list[str]:
+    """What is too little to be judged, and a side that groups leave too small."""
+    units: dict[int, set[int]] = defaultdict(set)
+    sizes = Counter(together(before).tolist())
+    for photo, unit in zip(before, together(before).tolist(), strict=True):
+        units[photo.label].add(unit)
+    judged = Counter(photo.label for photo in val)
+    notes = []
+    lone = [name for label, name in enumerate(found.classes) if len(units[label]) < 2]
+    if lone:
+        notes.append(f"Cannot be both learned and judged, being one photo or one group: {named(lone)}.")
+    few = [
+        f"{name} ({judged[label]})"
+        for label, name in enumerate(found.classes)
+        if judged[label] < JUDGED and name not in lone
+    ]
+    if few:
+        notes.append(f"Too few to be judged, with fewer than {JUDGED} photos to validate: {named(few)}.")
+    wanted = recipe.val_share * (len(train) + len(val))
+    if all(photo.split is None for photo in before) and not wanted / 2 <= len(val) <= wanted * 2 + 1:
+        notes.append(
+            f"{len(val):,} photos to validate instead of about {wanted:,.0f}: no group is parted, "
+            f"and the largest has {max(sizes.values()):,} photos."
+        )
+    return notes

@@ -330,6 +330,14 @@ def test_values_that_are_no_text_cost_their_row():
     json.dumps(listed.skipped, ensure_ascii=False).encode()
 
 
+def test_a_frame_with_a_column_twice_is_explained():
+    frame = pandas.DataFrame([("a", "b", "c")], columns=["path", "label", "label"])
+    with pytest.raises(DataError, match="The table has the column 'label' 2 times. Keep one."):
+        tables.read(frame)
+    with pytest.raises(DataError, match="has no column 'path'; it has '0', '1'. A table has the columns"):
+        tables.read(pandas.DataFrame(PETS))
+
+
 def test_integers_that_pandas_made_floats_of_are_integers():
     frame = pandas.read_csv(io.StringIO("path,label\na,3\nb,\nc,4\n"))
     assert [entry.label for entry in tables.read(frame).entries] == ["3", "4"]
@@ -371,6 +379,12 @@ def test_other_encodings_are_one_line(table, name, encoding):
     assert "\n" not in str(caught.value)
 
 
+def test_blank_lines_above_the_header_are_nothing(table):
+    listed = table("\n\r\npath;label\n\na.jpg;cat\nb.jpg\n")
+    assert entries(listed) == [("a.jpg", "cat", None, None)]
+    assert listed.skipped == (Skipped("line 6", "one field where the header has 2"),)
+
+
 WRONG = {
     "nothing": (b"", "labels.csv is empty. A table has the columns path and label"),
     "a header alone": (b"path,label\n", "labels.csv holds no row that can be used. A table"),
@@ -387,6 +401,7 @@ WRONG = {
         "has no column 'label'; it has 'path', 'labels'. Did you mean 'labels'",
     ),
     "a column twice": (b"path,label,label\na,b,c\n", "has the column 'label' 2 times. Keep one."),
+    "blank lines": (b"\n\r\n", "labels.csv is empty. A table has"),
     "bytes": (bytes(range(128)) * 9, "no column 'path'|cannot be read"),
     "a broken header": (b'"path"x,label\n', "The first line of .* cannot be read: "),
 }
@@ -440,16 +455,6 @@ def test_what_is_no_table_is_wrong_usage(tmp_path):
     for source in (7, {"a.jpg": "cat"}, b"labels.csv", None):
         with pytest.raises(UsageError, match=f"cannot be made of {type(source).__name__}. Give a file"):
             tables.read(source)
-
-
-def test_tables_are_told_from_folders():
-    assert [rows.is_table(source) for source in ("a.csv", Path("b/c.Parquet"), [], "photos", "a.csv/")] == [
-        True,
-        True,
-        True,
-        False,
-        True,
-    ]
 
 
 def test_broken_parquet_is_one_line(tmp_path):

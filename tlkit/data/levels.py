@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from tlkit.data.listed import Fault, Skipped, named
 from tlkit.data.photos import shown
-from tlkit.data.tree import at, start, walk
+from tlkit.data.tree import at, enter, look_in, start, walk
 
 SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 NESTED = (
@@ -119,12 +119,25 @@ def beside(images: Path) -> str | None:
 
 def fits(folder: Path) -> bool:
     """Whether two folders in a folder, or in its first split folder, hold files."""
-    return _fitting(_tree(folder, 2 * MOST, 2), "")
+    found = 0
+    try:
+        place = start(folder)
+        inside = look_in(folder, place)
+        if parts := splits(inside.folders):
+            place = enter(folder, place, _first(parts))
+            inside = look_in(folder, place)
+        for name in inside.folders[:MOST]:
+            found += bool(look_in(folder, enter(folder, place, name)).files)
+            if found == 2:
+                return True
+    except OSError:
+        return False
+    return False
 
 
 def below(folder: Path) -> tuple[Path | None, list[str]]:
     """The one folder below that could be given instead, and the files that lie below."""
-    tree = _tree(folder, MOST, None)
+    tree = _tree(folder)
     good = [path for path in tree if path and _fitting(tree, path)]
     depth = min((path.count("/") for path in good), default=0)
     good = [path for path in good if path.count("/") == depth]
@@ -143,6 +156,10 @@ def counted(files: Sequence[str]) -> str:
     return f"{'one file' if len(files) == 1 else f'{len(files):,} files'} ({', '.join(kinds)})"
 
 
+def _first(parts: dict[str, str]) -> str:
+    return min(parts, key=lambda name: ("train", "val", "test").index(parts[name]))
+
+
 def _above(folder: Path) -> Path:
     return folder.parent if folder.name not in ("", "..") else folder.resolve().parent
 
@@ -150,13 +167,13 @@ def _above(folder: Path) -> Path:
 Tree = dict[str, tuple[tuple[str, ...], tuple[str, ...]]]
 
 
-def _tree(folder: Path, most: int, depth: int | None) -> Tree:
+def _tree(folder: Path) -> Tree:
     """The folders and files of the first folders below one, by path."""
     tree: Tree = {}
     try:
-        for path, inside in walk(folder, start(folder), [], depth):
+        for path, inside in walk(folder, start(folder), []):
             tree[path] = inside.folders, inside.files
-            if len(tree) == most:
+            if len(tree) == MOST:
                 break
     except OSError:
         return tree
@@ -169,7 +186,7 @@ def _fitting(tree: Tree, path: str) -> bool:
     folders = tree[path][0]
     parts = splits(folders)
     if parts:
-        first = min(parts, key=lambda name: ("train", "val", "test").index(parts[name]))
+        first = _first(parts)
         path = f"{path}/{first}" if path else first
         folders = tree[path][0] if path in tree else ()
     inner = (f"{path}/{name}" if path else name for name in folders)

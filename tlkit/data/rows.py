@@ -35,11 +35,6 @@ class Table(NamedTuple):
     rows: Iterator[Row | Broken]
 
 
-def is_table(source: object) -> bool:
-    """Whether a source is a table and no folder: by its name's ending, for a path."""
-    return not isinstance(source, str | os.PathLike) or Path(source).suffix.lower() in SUFFIXES
-
-
 def of(source: Any, group: str = "group") -> Table:
     """The table in a source, its groups from the column `group`; rows are read as they are asked for.
 
@@ -92,7 +87,7 @@ def _csv(path: Path, group: str) -> Iterator[Row | Broken]:
     with open(path, encoding="utf-8-sig", newline="") as file:
         reader = csv.reader(file, delimiter=_delimiter(file), strict=True)
         try:
-            header = next(reader, [])
+            header = next(filter(None, reader), [])
         except csv.Error as error:
             raise DataError(f"The first line of {shown(path)} cannot be read: {error}.", NEEDED) from error
         if not header:
@@ -118,8 +113,8 @@ def _csv(path: Path, group: str) -> Iterator[Row | Broken]:
 
 
 def _delimiter(file: TextIO) -> str:
-    """What parts the names in the first line; the file is at its start again."""
-    line = file.readline(2**20)
+    """What parts the names in the first line that is not blank; the file is at its start again."""
+    line = next((line for line in iter(lambda: file.readline(2**20), "") if not line.isspace()), "")
     file.seek(0)
 
     def names(delimiter: str) -> tuple[int, int]:

@@ -91,14 +91,12 @@ def look_in(root: str | Path, place: Place) -> Listing:
     return Listing(tuple(folders), tuple(files), frozenset(links), tuple(sorted(skipped)))
 
 
-def walk(
-    root: str | Path, place: Place, skipped: list[Skipped], depth: int | None = None
-) -> Iterator[tuple[str, Listing]]:
+def walk(root: str | Path, place: Place, skipped: list[Skipped]) -> Iterator[tuple[str, Listing]]:
     """Every folder from a place down, the place first, each real folder once: where it lies, what it holds.
 
     Links come last, so that a folder goes by its own name and links that lead to one another cost no
-    more than what they lead to. What cannot be read, or was read before, is added to `skipped`;
-    `depth` counts from the root. A pile instead of recursion: folders nest deeper than calls may.
+    more than what they lead to. What cannot be read, or was read before, is added to `skipped`.
+    A pile instead of recursion: folders nest deeper than calls may.
     """
     read: dict[Identity, str] = {}
     real, linked = [place], deque[Place]()
@@ -116,8 +114,6 @@ def walk(
             continue
         skipped += inside.skipped
         yield here.path, inside
-        if depth is not None and here.path.count("/") + bool(here.path) == depth:
-            continue
         for name in inside.folders:
             link = name in inside.links
             try:

@@ -146,6 +146,7 @@ def test_folds_are_suggested_where_photos_are_few_and_not_split():
     few = replace(ORDERLY, images=ORDERLY.images[:499])
     assert few.text().splitlines()[-2].startswith("Fewer than 500 photos: ")
     assert "--folds" not in replace(few, classes=classes(600, 400, train=1, val=1)).text()
+    assert "--folds" not in replace(few, kinds={"fault": {"count": 1, "meaning": ""}}).text()
     assert "--folds" not in ORDERLY.text()
 
 

@@ -148,7 +148,8 @@ class Checked(Report):
 
     def _advice(self) -> list[str]:
         lines = []
-        if len(self.images) < FEW_PHOTOS and all(row["train"] is None for row in self.classes):
+        split = any(row["train"] is not None for row in self.classes)
+        if len(self.images) < FEW_PHOTOS and not split and "fault" not in self.kinds:
             lines.append(
                 f"Fewer than {FEW_PHOTOS} photos: tlkit finetune --folds 5 measures on each of them once."
             )

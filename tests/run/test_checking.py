@@ -17,6 +17,7 @@ from PIL import Image, ImageFilter
 from tlkit import run, sheets
 from tlkit.errors import DataError, OutputError, UsageError
 
+BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 NASTY = "<script>alert(1)<b> é 蜂 \"q'.jpg"
 
 
@@ -126,6 +127,34 @@ def test_the_page_shows_the_photos_and_changes_nothing(messy, tmp_path):
     assert {image.format for image in drawn} == {"JPEG"} and max(max(image.size) for image in drawn) <= 160
     assert any(np.abs(np.asarray(image)[5, 5].astype(int) - (200, 30, 30)).max() < 8 for image in drawn)
     assert os.fspath(tmp_path / "new" / "page.html") in found.text()
+
+
+@pytest.mark.skipif(BROWSER is None, reason="needs Chromium (Debian's package chromium)")
+def test_a_browser_draws_the_photos_of_a_finding(few, tmp_path):
+    """Two copies of one picture: each a quarter of a known colour, drawn twice in its finding."""
+    quarters = np.zeros((240, 320, 3), np.uint8)
+    colours = [(210, 40, 30), (30, 150, 60), (40, 70, 190), (230, 200, 60)]
+    for index, colour in enumerate(colours):
+        top, left = 120 * (index // 2), 160 * (index % 2)
+        quarters[top : top + 120, left : left + 160] = colour
+    for name in ("brick", "grass"):
+        Image.fromarray(quarters).save(few / name / "quarters.png")
+    run.check(few, html=tmp_path / "page.html")
+    shot = tmp_path / "shot.png"
+    command = [
+        BROWSER,
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        f"--user-data-dir={tmp_path / 'profile'}",
+    ]
+    command += [f"--screenshot={shot}", "--window-size=1300,5000", (tmp_path / "page.html").as_uri()]
+    assert subprocess.run(command, capture_output=True, timeout=120).returncode == 0
+    with Image.open(shot) as image:
+        pixels = np.asarray(image.convert("RGB")).astype(int)
+    for colour in colours:  # at 160×120: a duplicate and a conflict of two photos each, perhaps an example
+        alike = (np.abs(pixels - colour).max(axis=2) <= 10).sum()
+        assert alike >= 4 * 80 * 60 * 0.9
 
 
 def test_a_page_is_written_over_a_page_and_over_nothing_else(few, tmp_path):

@@ -127,6 +127,20 @@ def test_predict_reports_the_unreadable_finishes_the_rest_and_ends_with_one(here
     assert code == 1 and json.loads(out)["error"]
 
 
+def test_check_prints_one_object_and_strict_ends_with_one(tl, tmp_path):
+    code, out, _ = tl("check", TEXTURES, "--json")
+    found = json.loads(out)
+    assert code == 0 and found["schema"] == 1 and {"classes", "images", "findings"} <= found.keys()
+    shutil.copytree(TEXTURES / "train", tmp_path / "photos")
+    (tmp_path / "photos" / "brick" / "empty.jpg").touch()
+    assert tl("check", tmp_path / "photos")[0] == 0
+    code, out, _ = tl("check", tmp_path / "photos", "--strict", "--html", tmp_path / "page.html", "--json")
+    [row] = [row for row in json.loads(out)["findings"] if row["path"] == "brick/empty.jpg"]
+    assert code == 1 and row.keys() == {"path", "kind", "detail", "related"}
+    assert (tmp_path / "page.html").read_text(encoding="utf-8").lstrip().lower().startswith("<!doctype html")
+    assert tlkit.check(tmp_path / "photos", strict=True).exit_code == 1
+
+
 def test_backbones_lists_them_or_one(tl):
     code, out, _ = tl("backbones", "--json")
     rows = json.loads(out)["backbones"]

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -55,6 +56,19 @@ def test_the_command_line_answers_without_keras(arguments, code, said):
     )
     assert done.returncode == code
     assert said in done.stdout + done.stderr
+    assert done.stderr.splitlines()[-1] == "[]"
+
+
+def test_photos_are_checked_without_keras():
+    textures = Path(__file__).parents[1] / "data" / "textures"
+    done = fresh(
+        "import sys\n"
+        "from tlkit.cli import main\n"
+        f"code = main(['check', {str(textures)!r}, '--json'])\n"
+        "print(sorted({'keras', 'tensorflow'} & set(sys.modules)), file=sys.stderr)\n"
+        "sys.exit(code)"
+    )
+    assert done.returncode == 0, done.stderr
     assert done.stderr.splitlines()[-1] == "[]"
 
 

@@ -295,22 +295,25 @@ def test_every_file_is_accounted_for(tmp_path):
         (tmp_path / path).touch()
     os.symlink("..", tmp_path / "b" / "loop")
     (tmp_path / os.fsdecode(b"b/\xff.jpg")).touch()
+    (tmp_path / os.fsdecode(b"\xfe")).mkdir()
+    (tmp_path / os.fsdecode(b"\xfe/6.jpg")).touch()
     photos = tuple(Photo(path, 0, None, "") for path in ("a/1.jpg", "a/2.JPG", "b/3.png"))
     skipped = (
         Skipped("b/cut.jpg", "damaged: something"),
         Skipped("b/loop", "a link to a folder above it"),
         Skipped("b/\\xff.jpg", "its name is not valid text"),
+        Skipped("\\xfe", "its name is not valid text"),
     )
     found = accounts.account(Folder(tmp_path, "classes", ("a", "b"), photos, skipped, (), looks(3), (), ()))
-    assert found.found == 10 == 3 + sum(found.reasons.values())
+    assert found.found == 11 == 3 + sum(found.reasons.values())
     assert found.reasons == {
-        accounts.OUTSIDE: 3,
+        accounts.OUTSIDE: 4,
         accounts.HIDDEN: 2,
         "damaged": 1,
         "its name is not valid text": 1,
     }
-    assert found.stray == ("5.jpg", "b/deep/4.jpg")
-    assert found.by_extension[:3] == ((".jpg", 2, 4), ("", 0, 2), (".png", 1, 0))
+    assert found.stray == ("5.jpg", "\\xfe/6.jpg", "b/deep/4.jpg")
+    assert found.by_extension[:3] == ((".jpg", 2, 5), ("", 0, 2), (".png", 1, 0))
 
 
 @pytest.mark.skipif(not PHOTOS.is_dir(), reason="needs ../shared/data/hymenoptera beside the checkout")

@@ -59,12 +59,12 @@ def _below(root: Path) -> Iterator[tuple[str, bool]]:
         try:
             with os.scandir(root / above) as entries:
                 for entry in entries:
-                    name = os.fsencode(entry.name).decode("utf-8", "backslashreplace")
-                    path = f"{above}{name}"
+                    path = f"{above}{entry.name}"
                     is_folder = _is_folder(entry)
-                    yield path, is_folder
+                    # As `skipped` writes a name that is not valid text.
+                    yield os.fsencode(path).decode("utf-8", "backslashreplace"), is_folder
                     # A link is followed when photos are listed; here it would be counted twice.
-                    if is_folder and not entry.is_symlink() and name == entry.name:
+                    if is_folder and not entry.is_symlink():
                         pile.append(f"{path}/")
         except OSError:  # told by `skipped` as a folder that cannot be read
             continue

@@ -263,6 +263,14 @@ def test_class_folders_without_a_file_are_a_fault(tmp_path):
     assert survey(tmp_path, "merge").classes == ("a", "b", "c")
 
 
+def test_a_class_beside_one_without_files_is_not_called_the_only_one(tmp_path):
+    (fault,) = survey(fill(tmp_path, "cat/1.jpg", "dog/sub/1.jpg")).faults
+    assert (
+        fault.message
+        == f"This class folder holds no usable photo: 'dog' in {tmp_path}: dog holds only folders."
+    )
+
+
 def test_a_split_without_classes_is_a_fault(tmp_path):
     fill(tmp_path, "train/a/1.jpg", "train/b/1.jpg", *(f"test/{number}.jpg" for number in range(7)))
     listed = survey(tmp_path)
@@ -343,6 +351,24 @@ def test_one_split_is_listed_as_class_folders_and_the_others_are_mentioned(tmp_p
     assert listed.notes == (
         f"'test', 'val' lie beside {tmp_path}/train: did you mean the folder above it, {tmp_path}?",
     )
+
+
+def test_split_folders_below_a_class_folder_are_no_classes(tmp_path):
+    fill(tmp_path, *two("flowers/train", "flowers/val"), "trees/1.jpg")
+    (fault,) = survey(tmp_path, "classes").faults
+    assert fault.message == (f"In {tmp_path}, split folders would become classes: those in 'flowers'.")
+    assert fault.hint == f"Did you mean {tmp_path}/flowers?"
+    merged = survey(tmp_path, "merge")
+    assert (merged.classes, merged.faults) == (("flowers", "trees"), ())
+    assert merged.notes == (
+        "Folders named as splits are merged into their class, and split anew: those in 'flowers'.",
+    )
+
+
+def test_splits_in_each_class_are_no_classes(tmp_path):
+    fill(tmp_path, *(f"{name}/{split}/1.jpg" for name in ("cat", "dog") for split in ("train", "test")))
+    (fault,) = survey(tmp_path, "classes").faults
+    assert fault.hint == f"Split folders lie above the class folders: {tmp_path}/train/<class>/<photo>.jpg."
 
 
 def test_a_folder_called_train_among_others_is_no_split(tmp_path):

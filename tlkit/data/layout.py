@@ -48,16 +48,18 @@ def survey(images: Path, subfolders: str = "ignore") -> Listed:
         raise DataError(*levels.no_classes(images, shelves[0], bool(splits)))
     # The first spelling names the class; every entry goes by it.
     names = {nfc(f.name): f.name for shelf in reversed(usable) for f in reversed(shelf.folders) if f.files}
+    bare = _bare(images, usable)
     faults = (
+        *(levels.parted(images, usable) if subfolders == "classes" else []),
         *_broken_names(images, usable),
         *_twins(images, usable),
         *(levels.no_classes(images, shelf, True) for shelf in shelves if shelf not in usable),
         *_unlike(images, usable, names),
-        *_bare(images, usable),
-        *([levels.single(images, usable[0])] if len(names) == 1 else []),
+        *bare,
+        *([levels.single(images, usable[0])] if len(names) == 1 and not bare else []),
     )
     skipped = [row for shelf in shelves for row in shelf.skipped]
-    notes = [note for shelf in shelves for note in _notes(images, shelf)]
+    notes = [note for shelf in shelves for note in _notes(images, shelf, subfolders)]
     if splits:
         others = [name for name in (*inside.folders, *inside.files) if name not in splits]
         notes = [*_aside("the split folders", images, others), *notes]
@@ -105,6 +107,7 @@ def _shelf(images: Path, place: Place, split: str | None, subfolders: str) -> Sh
     here = look_in(images, place)
     folders: list[ClassFolder] = []
     empty: list[str] = []
+    parted: list[str] = []
     skipped = list(here.skipped)
     for name in here.folders:
         try:
@@ -116,12 +119,14 @@ def _shelf(images: Path, place: Place, split: str | None, subfolders: str) -> Sh
         # A folder itself comes first, then those below it.
         pages = list(itertools.islice(walk(images, inner, passed), 1 if subfolders == "ignore" else None))
         skipped += passed
+        if subfolders != "ignore":
+            parted += [path for path, inside in pages if len(levels.splits(inside.folders)) > 1]
         found = _class_folders(inner, name, pages, passed, subfolders)
         if pages and not found:
             empty.append(inner.path)
         folders += found
     folders.sort(key=lambda folder: (nfc(folder.name), folder.name))
-    return Shelf(place.path, split, tuple(folders), here.files, tuple(empty), tuple(skipped))
+    return Shelf(place.path, split, tuple(folders), here.files, tuple(empty), tuple(parted), tuple(skipped))
 
 
 def _class_folders(
@@ -146,12 +151,15 @@ def _class_folders(
     return found
 
 
-def _notes(images: Path, shelf: Shelf) -> list[str]:
+def _notes(images: Path, shelf: Shelf, subfolders: str) -> list[str]:
     notes = _aside("the class folders", Path(f"{images}/{shelf.path}"), shelf.beside)
     if len(shelf.empty) > 10:
         notes.append(f"{len(shelf.empty):,} folders are empty, so they are no classes: {named(shelf.empty)}.")
     else:
         notes += [f"'{shown(path)}' is empty, so it is no class." for path in shelf.empty]
+    if shelf.parted and subfolders == "merge":
+        inside = "Folders named as splits are merged into their class, and split anew: those in"
+        notes.append(f"{inside} {named(shelf.parted)}.")
     full = [folder for folder in shelf.folders if folder.folders and folder.files]
     if len(full) > 10:
         paths = named(f"{folder.path}/{name}" for folder in full for name in folder.folders)

@@ -34,6 +34,7 @@ class Shelf(NamedTuple):
     folders: tuple[ClassFolder, ...]
     beside: tuple[str, ...]  # files beside the class folders
     empty: tuple[str, ...]
+    parted: tuple[str, ...]  # folders at or below a class folder that hold split folders, and are read
     skipped: tuple[Skipped, ...]
 
 
@@ -97,6 +98,18 @@ def single(images: Path, shelf: Shelf) -> Fault:
         f"{shown(folder)}/<class>/<photo>.jpg.",
         hint,
     )
+
+
+def parted(images: Path, shelves: Sequence[Shelf]) -> list[Fault]:
+    """What to say of split folders that would become classes."""
+    paths = [path for shelf in shelves for path in shelf.parted]
+    if not paths:
+        return []
+    first = images / paths[0]
+    hint = f"Split folders lie above the class folders: {shown(images)}/train/<class>/<photo>.jpg."
+    if fits(first):
+        hint = f"Did you mean {shown(first)}?"
+    return [Fault(f"In {shown(images)}, split folders would become classes: those in {named(paths)}.", hint)]
 
 
 def beside(images: Path) -> str | None:

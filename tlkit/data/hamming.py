@@ -44,11 +44,13 @@ def joined(hashes: np.ndarray, low: int, whole: int) -> np.ndarray:
 
     Exact as long as the pairs that agree in the bands and are not joined yet stay below `BRIEF`, and
     those of them with a close word 0 below `FULL`. Beyond, each choice of bands has its share, spent on
-    hashes that are next to each other by value. `hashes` must be different, sorted by their words as
+    hashes that are next to each other by value: what is joined is close, but some pairs may be missed.
+    `hashes` must be different, sorted by their words as
     `np.unique` leaves them, and fewer than 2**32.
     """
     found = _Components(hashes)
     if len(hashes) > 1:
+        _neighbours(found, hashes[:, 0], low, whole)
         bands = _bands(len(hashes), low)
         word = _interleaved(hashes[:, 0], len(bands))
         choices = list(combinations(bands, len(bands) - low))
@@ -101,14 +103,9 @@ def _bands(count: int, low: int) -> list[tuple[int, int]]:
         return comb(bands, low) * (2 * count + count**2 / 2 / 2**kept)
 
     numbers = [bands for bands in range(low + 1, 65) if comb(bands, low) <= CHOICES] or [low + 1]
-    best = min((bands for bands in numbers if _room(bands, low, count)), key=work)
+    best = min(numbers, key=work)
     edges = [64 * edge // best for edge in range(best + 1)]
     return [(start, end - start) for start, end in zip(edges[:-1], edges[1:], strict=True)]
-
-
-def _room(bands: int, low: int, count: int) -> bool:
-    """Whether what stands in the chosen bands and an index go into 64 bits."""
-    return (bands - low) * -(-64 // bands) + count.bit_length() <= 64
 
 
 def _interleaved(words: np.ndarray, bands: int) -> np.ndarray:
@@ -118,6 +115,18 @@ def _interleaved(words: np.ndarray, bands: int) -> np.ndarray:
     for place, bit in enumerate(order):
         result |= ((words >> np.uint64(bit)) & np.uint64(1)) << np.uint64(place)
     return result
+
+
+def _neighbours(found: _Components, word: np.ndarray, low: int, whole: int) -> None:
+    """Join what is next to each other by any of the other words: most of a heap, before it costs anything."""
+    for other in found.rest:
+        order = np.argsort(other)
+        for step in (1, 2, 3, 4):
+            first, second = order[:-step], order[step:]
+            bits = np.bitwise_count(word[first] ^ word[second])
+            near = np.flatnonzero(bits <= low)
+            found.compare(first[near], second[near], bits[near], whole)
+        found.join()
 
 
 def _compare(
@@ -137,7 +146,7 @@ def _compare(
     for start, width in chosen:
         rows <<= np.uint64(width)
         rows |= (word >> np.uint64(start)) & np.uint64(2**width - 1)
-    rows <<= places
+    rows <<= places  # a key too long for 64 bits loses some of them: more is compared, nothing is missed
     rows |= np.arange(len(word), dtype=np.uint64)
     rows.sort()  # one array of keys and indices together sorts many times quicker than argsort
     keys = rows >> places

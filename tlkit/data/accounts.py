@@ -4,7 +4,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import NamedTuple
 
 from tlkit.data.folders import Folder
@@ -82,4 +82,4 @@ def _hidden(path: str) -> bool:
 
 
 def _extension(path: str) -> str:
-    return PurePosixPath(path).suffix.lower()
+    return os.path.splitext(path)[1].lower()

@@ -4,10 +4,10 @@ Everything is told from what the scan saw; no file is opened here, and a million
 """
 
 import math
+import os
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from pathlib import PurePosixPath
 from typing import NamedTuple
 
 import numpy as np
@@ -229,7 +229,7 @@ def _files(folder: Folder) -> Iterator[Finding]:
 
 
 def _suffix(path: str) -> str:
-    return PurePosixPath(path).suffix.lower()
+    return os.path.splitext(path)[1].lower()
 
 
 def _fit(folder: Folder, fit: str) -> Iterator[Finding]:

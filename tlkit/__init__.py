@@ -90,7 +90,7 @@ def finetune(
 
 def evaluate(
     model: str | PathLike[str],
-    images: str | PathLike[str] | None = None,
+    images: Any = None,
     *,
     progress: "Silent | None" = None,
 ) -> "Evaluated":
@@ -107,7 +107,7 @@ def evaluate(
     """
     from tlkit import run
 
-    return run.evaluate(str(model), _path(images), progress=_heard(progress))
+    return run.evaluate(str(model), _source(images), progress=_heard(progress))
 
 
 def predict(
@@ -134,7 +134,7 @@ def export(
     *,
     format: str = "tflite",
     quantize: str | None = None,
-    images: str | PathLike[str] | None = None,
+    images: Any = None,
     output: str | PathLike[str] | None = None,
     progress: "Silent | None" = None,
 ) -> "Exported":
@@ -152,7 +152,7 @@ def export(
         str(model),
         format=format,
         quantize=quantize,
-        images=_path(images),
+        images=_source(images),
         output=_path(output),
         progress=_heard(progress),
     )

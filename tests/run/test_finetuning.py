@@ -16,6 +16,8 @@ from tlkit import figures, recipe
 from tlkit.errors import DataError, UsageError
 from tlkit.progress import Silent
 
+TEXTURES = Path(__file__).parents[2] / "data" / "textures"
+
 
 def listing(folder: Path) -> dict[str, tuple[str, int]]:
     """Names, content and times of everything in a folder."""
@@ -97,6 +99,25 @@ def test_a_table_is_trained_on_wherever_it_lies(textures, tmp_path, settings):
     assert sorted({row["split"] for row in rows}) == ["test", "train", "val"]
     assert {row["path"][-6:-4] for row in rows if row["split"] == "test"} == {"01"}
     assert tlkit.evaluate(done.run).top1 == done.val_top1
+
+
+def test_rows_from_python_leaks_among_them_and_their_split_taken_up_again(few, tmp_path, settings):
+    photos = sorted(few.rglob("*.jpg"))
+    shutil.copy(photos[0], few / "copy.jpg")
+    rows = [(path, path.parent.name, "val" if path.stem.endswith("1") else "train") for path in photos]
+    options = settings | {"epochs": 0, "augment": "none", "export": "none"}
+    first = tlkit.finetune([*rows, (few / "copy.jpg", "brick", "train")], output=tmp_path / "1", **options)
+    assert first.leaks == ({"path": str(photos[0]), "related": (str(few / "copy.jpg"),)},)
+    assert first.text().startswith("1 of 2 photos of val is (nearly) in train")
+    again = [(path, path.parent.name) for path in (*photos[1:], *TEXTURES.glob("val/*/*-01.jpg"))]
+    second = tlkit.finetune(again[:-1], output=tmp_path / "2", split=tmp_path / "1", **options)
+    splits = [
+        {row["path"]: row["split"] for row in csv.DictReader(text.splitlines())}
+        for text in ((tmp_path / name / "split.csv").read_text(encoding="utf-8") for name in "12")
+    ]
+    both = splits[0].keys() & splits[1].keys()
+    assert len(both) == 11 and all(splits[0][path] == splits[1][path] for path in both)
+    assert len(splits[1]) == 13 and second.leaks == ()
 
 
 def test_every_figure_comes_from_the_table(finished):

@@ -51,7 +51,7 @@ def cross(lesson: Lesson, views: np.ndarray, classes: Sequence[str], run: Path) 
     recipe, photos = lesson.recipe, lesson.sides.fit
     folds = of(lesson.sides, recipe)
     # Of all variables: `get_weights` leaves out where dropout stands with its random numbers.
-    fresh = [np.array(variable) for variable in lesson.model.variables]
+    fresh = [variable.numpy() for variable in lesson.model.variables]
     held, answers = [], []
     for number in range(recipe.folds):
         lesson.progress.note(f"Fold {number + 1} of {recipe.folds}.")

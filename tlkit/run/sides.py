@@ -16,6 +16,7 @@ from tlkit.run.learning import Sides
 CHOOSERS = 0.15  # of the training photos, to choose between the head alone and the fine-tuned model
 CLASSES_TOLD = 30  # with their counts, in a note
 JUDGED = 5  # photos of a class to validate; a share of fewer says little
+RELATED = 10  # photos named beside a leak: a group may hold thousands
 FEW = 500  # photos; below that one split is much a matter of luck
 
 
@@ -97,7 +98,7 @@ def _leaks(train: Sequence[Photo], val: Sequence[Photo]) -> tuple[Mapping[str, A
     for photo, unit in zip(train, units, strict=False):
         trained[unit].append(photo.path)
     return tuple(
-        {"path": photo.path, "related": tuple(trained[unit])}
+        {"path": photo.path, "related": tuple(trained[unit][:RELATED])}
         for photo, unit in zip(val, units[len(train) :], strict=True)
         if unit in trained
     )
@@ -114,16 +115,16 @@ def _notes(found: data.Folder, before: Sequence[Photo], parted: Parted, recipe: 
     aside = f", {len(test):,} left alone for a test" if test else ""
     notes = [f"{len(train):,} photos to train on, {len(val):,} to validate{aside}, {how}."]
     notes.append(_by_class(found.classes, train, val))
-    units = Counter(together(before).tolist())
-    kept = [size for size in units.values() if size > 1]
-    if kept:
+    units = together(before).tolist()
+    kept = [size for size in Counter(units).values() if size > 1]
+    if kept and known[False]:
         notes.append(
             f"Never parted: {sum(kept):,} photos in {len(kept):,} sets of copies, near copies, "
             "bursts or groups."
         )
     if parted.skipped:
         notes.append(f"Left out, as they would join two sides: {named(row.path for row in parted.skipped)}.")
-    notes += _small(found, before, train, val, recipe)
+    notes += _small(found, before, units, parted, recipe)
     if len(train) + len(val) < FEW and not recipe.folds:
         notes.append(f"Fewer than {FEW} photos: --folds 5 tells more surely how good such a model is.")
     return notes
@@ -139,16 +140,16 @@ def _by_class(classes: Sequence[str], train: Sequence[Photo], val: Sequence[Phot
 
 
 def _small(
-    found: data.Folder, before: Sequence[Photo], train: Sequence[Photo], val: Sequence[Photo], recipe: Recipe
+    found: data.Folder, before: Sequence[Photo], units: Sequence[int], parted: Parted, recipe: Recipe
 ) -> list[str]:
     """What is too little to be judged, and a side that groups leave too small."""
-    units: dict[int, set[int]] = defaultdict(set)
-    sizes = Counter(together(before).tolist())
-    for photo, unit in zip(before, together(before).tolist(), strict=True):
-        units[photo.label].add(unit)
+    train, val = parted.train, parted.sides.val
+    by_label: dict[int, set[int]] = defaultdict(set)
+    for photo, unit in zip(before, units, strict=True):
+        by_label[photo.label].add(unit)
     judged = Counter(photo.label for photo in val)
     notes = []
-    lone = [name for label, name in enumerate(found.classes) if len(units[label]) < 2]
+    lone = [name for label, name in enumerate(found.classes) if len(by_label[label]) < 2]
     if lone:
         notes.append(f"Cannot be both learned and judged, being one photo or one group: {named(lone)}.")
     few = [
@@ -162,6 +163,6 @@ def _small(
     if all(photo.split is None for photo in before) and not wanted / 2 <= len(val) <= wanted * 2 + 1:
         notes.append(
             f"{len(val):,} photos to validate instead of about {wanted:,.0f}: no group is parted, "
-            f"and the largest has {max(sizes.values()):,} photos."
+            f"and the largest has {max(Counter(units).values()):,} photos."
         )
     return notes

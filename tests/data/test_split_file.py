@@ -173,6 +173,17 @@ def test_accents_match_in_either_spelling_and_twins_stay_apart():
     assert splits([photo(apart), photo(composed)], earlier((composed, "val"))) == [None, "val"]
 
 
+def test_an_accent_that_may_mean_two_files_means_none():
+    composed, apart = (unicodedata.normalize(form, "ǖ.jpg") for form in ("NFC", "NFD"))
+    between = "ü\u0304.jpg"
+    assert len({composed, apart, between}) == 3
+    twins = earlier((composed, "val"), (apart, "train"), ("c", "train"))
+    assert splits([photo(between, "changed"), photo("c")], twins) == [None, "train"]
+    known = earlier((composed, "val"), ("c", "train"))
+    given = [photo(between, "changed"), photo(apart, "changed, too"), photo("c")]
+    assert splits(given, known) == [None, None, "train"]
+
+
 def test_a_new_label_is_used_and_told():
     found, notes = against([photo("a")._replace(label=1)], CLASSES, earlier(("a", "val")))
     assert found[0].label == 1 and found[0].split == "val"

@@ -128,6 +128,15 @@ def test_accents_split_alike_however_they_are_stored():
     assert sides[0] == sides[1]
 
 
+def test_two_files_whose_names_look_alike_have_an_order():
+    twins = [
+        Photo(unicodedata.normalize(form, f"é{n}"), 0, None, f"{form}{n}")
+        for n in range(9)
+        for form in ("NFC", "NFD")
+    ]
+    assert set(split(twins, 0.5, 0)[1]) == set(split(twins[::-1], 0.5, 0)[1])
+
+
 def test_one_photo_is_trained_on():
     train, val = split(photos([[1], [1, 1]]), 0.5, 0)
     assert Counter(photo.label for photo in train) == {0: 1, 1: 1}
@@ -388,11 +397,11 @@ def test_many_photos_take_little_memory(several):
     random = Random(0)
     given = [
         Photo(f"{n % 99}/{n}.jpg", random.randrange(99) if several else n % 99, None, f"{n:064}", n // 3)
-        for n in range(30_000)
+        for n in range(10_000)
     ]
     tracemalloc.start()
     sides = assign(given, THREE, 0)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 300 * len(given)  # bytes a photo: 300 MB for a million
-    assert abs(Counter(sides)["val"] - 6_000) < 100
+    assert abs(Counter(sides)["val"] - 2_000) < 100

@@ -28,24 +28,32 @@ def neighbours(
     paths: Sequence[str], labels: np.ndarray, taken: np.ndarray, hashes: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """The pairs of photos that belong to one burst, as two arrays of indices."""
-    series, numbers, folders = _named(paths)
-    pairs = [*_counted(series, numbers), *_timed(folders, taken)]
-    first = np.concatenate([pair[0] for pair in pairs])
-    second = np.concatenate([pair[1] for pair in pairs])
+    pools = _pools(labels)
+    count = pools.max(initial=0) + 1
+    total = np.zeros(count)
+    found = [(np.empty(0, np.intp), np.empty(0, np.intp), np.empty(0, np.uint8))]
+    for first, second in _candidates(paths, taken):
+        total += np.bincount(pools[first], minlength=count)
+        alike = _levels(hashes, first, second)
+        found.append((first[alike > 0], second[alike > 0], alike[alike > 0]))
+    first, second, alike = (np.concatenate(parts) for parts in zip(*found, strict=True))
     if not len(first):
         return first, second
-    pools = _pools(labels)
-    count = pools.max() + 1
-    alike, of = _levels(hashes, first, second), pools[first]
+    of = pools[first]
     usual, known = _usual(labels, pools, hashes)
-    total = np.maximum(np.bincount(of, minlength=count), 1)
     keep, settled = np.zeros(len(first), bool), np.zeros(count, bool)
     for level in range(len(LEVELS)):
-        passed = np.bincount(of, alike > level, count) / total
+        passed = np.bincount(of, alike > level, count) / np.maximum(total, 1)
         holds = ~settled & ((passed >= 10 * usual[level]) | ~known)
         keep |= holds[of] & (alike > level)
         settled |= holds
     return first[keep], second[keep]
+
+
+def _candidates(paths: Sequence[str], taken: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    series, numbers, folders = _named(paths)
+    yield from _counted(series, numbers)
+    yield from _timed(folders, taken)
 
 
 def _named(paths: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -114,7 +122,7 @@ def _levels(hashes: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.nda
 
 
 def _usual(labels: np.ndarray, pools: np.ndarray, hashes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """How often photos far apart in a class pass, (levels, pools), and whether there were enough, (pools,)."""
+    """How often photos far apart in a class pass, (levels, pools); whether there were enough, (pools,)."""
     order = np.argsort(labels, kind="stable")
     _, start, size = np.unique(labels[order], return_index=True, return_counts=True)
     start, size = np.repeat(start, size), np.repeat(size, size)

@@ -197,6 +197,8 @@ def test_a_file_that_is_not_what_was_asked_for_is_an_error(model, converted):
     ]:
         with pytest.raises(ExportError, match=told):
             tflite.check(contents[name], model, SIZE, quantize, labels)
+    with pytest.raises(ExportError, match="The fit should be pad, but the file has stretch"):
+        tflite.check(contents["none"], model, SIZE, "none", LABELS, "pad")
 
 
 def test_a_file_that_says_something_else_than_the_model_is_an_error(converted):

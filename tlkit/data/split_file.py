@@ -12,6 +12,7 @@ A file from elsewhere needs path and split; its columns may be in any order, and
 
 import csv
 import io
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -98,7 +99,8 @@ def _rows(file: Path, text: Iterable[str]) -> Iterator[tuple[int, Row]]:
                     raise _damaged(file, line, "the path is empty")
                 if (split := SPLITS.get(word.strip().casefold())) is None:
                     raise _damaged(file, line, f"'{shown(word)}' is no split: train, val or test")
-                yield line, Row(path, label, split, sha256.strip().lower())
+                # A million rows share a thousand labels.
+                yield line, Row(path, sys.intern(label), split, sha256.strip().lower())
             line = lines.line_num + 1
     except csv.Error as error:
         raise _damaged(file, line, str(error)) from error

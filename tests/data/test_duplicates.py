@@ -162,6 +162,18 @@ def test_frames_taken_within_two_seconds_are_a_burst(tmp_path, photo, second, ex
     assert found(tmp_path) == ([("burst", ["x.jpg", "y.jpg"])] if expected else [])
 
 
+def test_each_scene_of_a_film_is_one_burst(tmp_path):
+    """Numbers go on from scene to scene; 120 photos, so that far ones say what is usual."""
+    random = np.random.default_rng(1)
+    for scene in range(12):
+        wide = Image.fromarray(random.integers(0, 255, (5, 7, 3), np.uint8)).resize((400, 300))
+        for index in range(10):
+            frame = wide.crop((7 * index, 10, 7 * index + 300, 280))
+            frame.save(tmp_path / f"frame_{10 * scene + index:04}.png", compress_level=1)
+    bursts = [names for kind, names in found(tmp_path) if kind == "burst"]
+    assert bursts == [[f"frame_{10 * scene + index:04}.png" for index in range(10)] for scene in range(12)]
+
+
 # Whole classes are never glued together.
 
 

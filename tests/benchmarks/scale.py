@@ -6,7 +6,7 @@ Counts are 10000 and 100000 if none is given; 1000000 needs 5 GB of disk.
 
 For each count it makes a folder of as many distinct PNGs of 8×8 pixels in a hundred classes, and runs
 in processes of their own: a first scan, which reads every file; a second one, which remembers them;
-and a scan of the same photos named by a CSV table. Each ends with a split and the order of an epoch.
+and a scan of the same photos, remembered too, named by a CSV table. Each ends with a split and the order of an epoch.
 Peak memory is the process's, Python and its libraries included.
 """
 
@@ -42,8 +42,8 @@ print(f"{loaded - started:.1f} {scanned - loaded:.1f} {done - scanned:.1f} {peak
 
 
 def fill(root: Path, count: int) -> Path:
-    """Distinct pictures, and a table of them beside their folder."""
-    table = root / "photos.csv"
+    """Distinct pictures, and a table of them."""
+    table = root / "photos" / "photos.csv"
     random = np.random.default_rng(0)
     for number in range(CLASSES):
         (root / "photos" / f"class{number:03}").mkdir(parents=True)
@@ -52,10 +52,10 @@ def fill(root: Path, count: int) -> Path:
         rows.writerow(("path", "label"))
         for number in range(count):
             label = f"class{number % CLASSES:03}"
-            path = f"photos/{label}/{number:07}.png"
+            path = f"{label}/{number:07}.png"
             content = io.BytesIO()
             Image.fromarray(random.integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)).save(content, "PNG")
-            (root / path).write_bytes(content.getvalue())
+            (root / "photos" / path).write_bytes(content.getvalue())
             rows.writerow((path, label))
     return table
 
@@ -87,7 +87,7 @@ def main() -> None:
             time.sleep(1)  # a file written this moment is not remembered
             measure(root / "photos", count, root / "cache", "first scan of a folder")
             measure(root / "photos", count, root / "cache", "second scan")
-            measure(table, count, root / "other-cache", "first scan of a table")
+            measure(table, count, root / "cache", "scan of a table")
 
 
 if __name__ == "__main__":

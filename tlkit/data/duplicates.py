@@ -7,8 +7,9 @@ copies as JPEG of quality 20 to 95, WebP, grey, blurred, at ×0.25 to ×2 and as
 brightened by a fifth, 99.7 % cropped by 1 % a side or with a line of text, 97 % turned by 1°, 86 % with a
 frame of 1 %; 68 % cropped by 2 %, 13 % by 3 %. Of their 78,210 pairs of different photos none is nearer
 than 88 bits, of 4,560 pairs of texture patches none than 76. Of 10,000 MNIST digits, enlarged so that they
-take part, at most 0.8 in 100,000 pairs are joined, the largest cluster has 37 or fewer. Mirrored and quarter-turned copies are
-not found; colour is not looked at, so that what differs in colour alone is called a near duplicate.
+take part, at most 0.8 in 100,000 pairs are joined, the largest cluster has 37 or fewer. Mirrored and
+quarter-turned copies are not found; colour is not looked at, so that what differs in colour alone is
+called a near duplicate.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from tlkit.data.folders import Photo
 
 # Bits of word 0, bits in all: the rule, and what a cluster is searched again with when it grows past
-# LARGE: silhouettes and symbols form chains there, frames of one film stay together.
+# LARGE: silhouettes and symbols form chains there.
 NEAR = ((7, 36), (3, 18), (1, 8))
 LARGE = 100, 0.005  # photos, share of all photos: the larger of both
 SMALLEST = 32  # pixels of the shorter side

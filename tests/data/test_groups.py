@@ -95,6 +95,17 @@ def test_a_class_that_is_one_group_is_named():
     )
 
 
+def test_a_class_of_one_photo_is_no_group():
+    given = entries("cat/a_1.jpg", "dog/b_1.jpg", "dog/c_1.jpg")
+    assert len(groups.by(given, "name:^[a-z]")[1]) == 1
+    assert groups.by(given[:2], "name:^[a-z]")[0][0].group == "a"
+
+
+def test_class_folders_are_told_in_either_spelling():
+    given = [Entry(f"cafe\u0301/{who}/1.jpg", "caf\u00e9", None, None) for who in ("anna", "bo")]
+    assert [entry.group for entry in groups.by(given, "folder:1")[0]] == ["anna", "bo"]
+
+
 def test_a_rule_that_fits_no_file_is_an_error():
     with pytest.raises(DataError, match="'name:zebra' finds nothing in any file's name, as in 'cat/1.jpg'"):
         groups.by(entries("cat/1.jpg", "dog/2.jpg"), "name:zebra")

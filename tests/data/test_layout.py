@@ -299,6 +299,7 @@ LEVELS = {
         r"2 folders with no file directly in them: 'labels', 'set'; deeper lie 5 files \(.jpg 4, .txt 1\). "
         "Did you mean IMAGES/set?",
     ),
+    "above a split set and another": (two("other", "set/train", "set/val"), "", "Did you mean IMAGES/set?"),
     "above several sets": (
         two("a", "b"),
         "",

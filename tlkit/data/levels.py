@@ -123,7 +123,7 @@ def beside(images: Path) -> str | None:
     except OSError:
         return None
     others = [name for name, split in names.items() if split != own]
-    if real.name not in names or not others:
+    if not others:
         return None
     lie = "lies" if len(others) == 1 else "lie"
     above = shown(_above(images))

@@ -7,6 +7,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -173,7 +174,7 @@ def check(
     """
     chosen = recipe.load(**given)
     wanted = {name: getattr(chosen, name) for name in given}
-    show(_job("check")(images, **wanted, strict=strict, html=html, progress=told), as_json)
+    show(_job("check", keras=False)(images, **wanted, strict=strict, html=html, progress=told), as_json)
 
 
 @cli.command()
@@ -223,7 +224,7 @@ def evaluate(model: str, images: Path | None, as_json: bool, told: progress.Sile
     \b
         tlkit evaluate last
     """
-    show(_job("evaluate")(model, images, progress=told), as_json)
+    show(_job("evaluate", keras=not model.endswith(".tflite"))(model, images, progress=told), as_json)
 
 
 @cli.command()
@@ -251,7 +252,7 @@ def predict(
     """
     if jsonl and as_json:
         raise click.UsageError("--json prints one object, --jsonl one a photo: give one of them.")
-    result = _job("predict")(model, paths, top=top, progress=told)
+    result = _job("predict", keras=not model.endswith(".tflite"))(model, paths, top=top, progress=told)
     if jsonl:
         _print(result.jsonl())
         click.get_current_context().exit(result.exit_code)
@@ -362,8 +363,11 @@ def cp(name: str, file: Path, as_json: bool, told: progress.Silent) -> None:
     show(report.RecipeText(name, recipe.text(name), recipe.copy(name, file)), as_json)
 
 
-def _job(name: str) -> Callable:
-    """A function of `tlkit.run`, loaded without what TensorFlow writes as it starts (unless --debug)."""
+def _job(name: str, keras: bool = True) -> Callable:
+    """A function of `tlkit.run`, loaded without what TensorFlow writes as it starts (unless --debug).
+
+    Keras, if the job needs it, loads here too: later its words would not be hushed.
+    """
     from tlkit import run
 
     if click.get_current_context().find_root().obj:
@@ -371,6 +375,8 @@ def _job(name: str) -> Callable:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with progress.hushed():
         job = getattr(run, name)
+        if keras:
+            import_module("keras")
     for logger in ("absl", "tensorflow"):
         logging.getLogger(logger).setLevel(logging.ERROR)
     return job

@@ -55,7 +55,8 @@ class Checked(Report):
         """What the photos are, without what is odd about them."""
         classes = [printed.plain(row) for row in self.classes]
         first = f"{printed.shown(self.root)}: {LAYOUTS[self.layout]}, {printed.photos(len(self.images))}"
-        lines = [f"{first} in {len(classes):,} class{"es" * (len(classes) != 1)}.", "", *self._classes(classes), ""]
+        number = "one class" if len(classes) == 1 else f"{len(classes):,} classes"
+        lines = [f"{first} in {number}.", "", *self._classes(classes), ""]
         lines += [*printed.columns(self._facts(), indent=""), *self._extensions()]
         # The first note tells how the folder was read, as these lines do.
         lines += ["", *printed.listed(self.notes[1:], printed.shown)] if len(self.notes) > 1 else []

@@ -6,7 +6,8 @@ Counts are 10000 and 100000 if none is given; 1000000 needs 5 GB of disk.
 
 For each count it makes a folder of as many distinct PNGs of 8×8 pixels in a hundred classes, and runs
 in processes of their own: a first scan, which reads every file; a second one, which remembers them;
-and a scan of the same photos, remembered too, named by a CSV table. Each ends with a split and the order of an epoch.
+and a scan of the same photos, remembered too, named by a CSV table. Each ends with a split and the order
+of an epoch.
 Peak memory is the process's, Python and its libraries included.
 """
 

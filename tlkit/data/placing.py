@@ -3,8 +3,9 @@
 A side lacks what it should have of a class less what it has (below zero: it has too many). Moving
 `size` photos of a class from side `here` to side `there` lowers the sum of squared lacks by twice
 size · (lack[there] - lack[here] - size). Every unit starts on side 0; in the order of rank each moves to
-the side that lowers the sum most, if any does, until none does. For a class whose units hold no other class it follows that no two sides' lacks
-differ by more than the smallest unit that can leave: every side is right to within one unit.
+the side that lowers the sum most, if any does, until none does. For a class whose units hold no other
+class it follows that no two sides' lacks differ by more than the smallest unit that can leave: every side
+is right to within one unit.
 
 Numbers are whole, so that all machines decide alike.
 """

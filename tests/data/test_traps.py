@@ -197,6 +197,21 @@ def test_check_tells_of_all_of_it(traps, capsys):
     assert snapshot(traps) == before
 
 
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+def test_a_run_on_all_of_it_ends_well(traps, tmp_path, capsys):
+    before = snapshot(traps)
+    network = ["--backbone", "efficientnet_test", "--weights", "none", "--image-size", "32"]
+    run = ["--epochs", "0", "--export", "none", "--output", str(tmp_path / "run")]
+    assert main(["finetune", str(traps), *network, *run, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (
+        told["train_images"] + told["val_images"] == len(USED) + 6
+    )  # five others, and one of them by a link
+    assert {Path(row["path"]).name for row in told["skipped"]} >= {*LEFT_OUT, "loop", "pipe.jpg"}
+    assert (tmp_path / "run" / "result.json").is_file()
+    assert snapshot(traps) == before
+
+
 def test_huge_pictures_of_few_bytes_take_little_memory(tmp_path):
     for name in ("a", "b"):
         (tmp_path / name).mkdir()

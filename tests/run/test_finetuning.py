@@ -229,6 +229,15 @@ def test_the_first_lines_name_device_precision_and_how_the_folder_was_read(few, 
     assert "10 photos to train on, 2 to validate, split by seed." in notes.told
 
 
+def test_a_usual_shape_that_loses_much_by_the_fit_is_told(few, tmp_path, settings):
+    for path in few.rglob("*.jpg"):
+        photo = Image.open(path)
+        photo.resize((400, 100)).save(path)
+    done = tlkit.finetune(few, output=tmp_path / "run", epochs=0, export="none", fit="crop", **settings)
+    told = "The usual photo: crop cuts away 75% of it; --fit stretch or pad keeps all."
+    assert told in done.notes and told in done.text()
+
+
 @pytest.mark.parametrize("precision", ["float16", "bfloat16"])
 def test_a_model_of_every_precision_is_exported(few, tmp_path, settings, precision):
     done = tlkit.finetune(

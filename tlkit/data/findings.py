@@ -80,7 +80,7 @@ def findings(folder: Folder, fit: str = "stretch") -> list[Finding]:
         *_alike(folder),
         *_classes(folder),
         *_files(folder),
-        *_fit(folder, fit),
+        *usual_shape(folder, fit),
         *(
             Finding(_path(folder, row.photos), row.kind, row.detail, _others(folder, row.photos))
             for row in outliers(folder.looks)
@@ -232,8 +232,8 @@ def _suffix(path: str) -> str:
     return os.path.splitext(path)[1].lower()
 
 
-def _fit(folder: Folder, fit: str) -> Iterator[Finding]:
-    """Where the usual photo, not an odd one, loses much."""
+def usual_shape(folder: Folder, fit: str) -> Iterator[Finding]:
+    """Where the usual photo, not an odd one, loses much by a fit."""
     if not len(folder.looks):
         return
     share = float(np.median(lost(folder.looks, fit)))

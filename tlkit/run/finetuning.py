@@ -15,6 +15,7 @@ import numpy as np
 import tlkit
 from tlkit import augmentation, classifier, data, device, figures, files, formats, training
 from tlkit import recipe as recipes
+from tlkit.data import findings
 from tlkit.device import Device
 from tlkit.errors import DataError
 from tlkit.formats import keras_file
@@ -122,7 +123,8 @@ def _settle(images: Any, recipe: Recipe, progress: Silent) -> Setting:
     parted = siding.part(found, recipe)
     if recipe.folds:
         crossing.of(crossing.pool(parted.sides), recipe)  # too many folds are told now
-    notes = (*found.notes, *parted.notes, *_unrepeatable(recipe, chosen))
+    lost = [row.detail for row in findings.usual_shape(found, recipe.fit)]
+    notes = (*found.notes, *parted.notes, *lost, *_unrepeatable(recipe, chosen))
     for note in notes:
         progress.note(note)
     return Setting(recipe, found, parted, chosen, notes)

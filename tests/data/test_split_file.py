@@ -147,6 +147,20 @@ def test_another_photo_in_its_place_moves_neither():
     assert not any("not among" in note for note in notes)
 
 
+def test_photos_numbered_anew_keep_their_splits():
+    """The first of three is deleted and the others take the names 1 and 2; two more swap theirs."""
+    known = earlier(("1", "train"), ("2", "val"), ("3", "train"), ("x", "val"), ("y", "train"))
+    given = [photo("1", "content of 2"), photo("2", "content of 3")]
+    given += [photo("x", "content of y"), photo("y", "content of x")]
+    found, notes = against(given, CLASSES, known)
+    assert [one.split for one in found] == ["val", "train", "train", "val"]
+    moved = "'2 → 1', '3 → 2', 'y → x', 'x → y'"
+    assert notes[1:] == (
+        f"Known by their content, as renamed or moved: 4: {moved}.",
+        "In runs/001/split.csv and not among the photos: 1: '1'.",
+    )
+
+
 def test_a_copy_beside_its_original_is_a_new_photo():
     found, notes = against([photo("a", "same"), photo("b", "same")], CLASSES, earlier(("a", "val", "same")))
     assert [one.split for one in found] == ["val", None]

@@ -118,8 +118,9 @@ def against(
     """The photos, each that `earlier` knows with its split of then, and what to tell about it.
 
     A photo is known by its path (in any spelling of its accents), else by its content: a file that
-    was renamed or moved stays where it was, and so does one whose content changed. Content that
-    `earlier` has in two splits tells nothing. The others have no split yet: `splits.assign`.
+    was renamed or moved stays where it was, and so does one whose content changed. Where another
+    photo has its name now, as after numbering anew, that one's content tells. Content that `earlier`
+    has in two splits tells nothing. The others have no split yet: `splits.assign`.
 
     Raises `UsageError` if photos have splits already, `DataError` if `earlier` knows none of them.
     """
@@ -144,7 +145,7 @@ def against(
 
 
 def _found(photos: Sequence[Photo], rows: Sequence[Row]) -> tuple[list[Row | None], list[int]]:
-    """The row of each photo, and the places of the photos that were found by content alone."""
+    """The row of each photo, and the places of the photos that were found by content."""
     exact = {row.path: row for row in rows}
     found = [exact.get(photo.path) for photo in photos]
     known = {row.path for row in found if row}
@@ -160,8 +161,10 @@ def _found(photos: Sequence[Photo], rows: Sequence[Row]) -> tuple[list[Row | Non
         name = nfc(photos[place].path)
         found[place] = spelt.get(name) if names[name] == 1 else None
     moved = [place for place in left if found[place] is None and photos[place].sha256]
+    # A known name with other content may be another known photo's: files swapped or numbered anew.
+    moved += [place for place, row in enumerate(found) if row and not _same(photos[place], row)]
     gone = _gone_content({photos[place].sha256 for place in moved}, rows, photos, found)
-    moved = [place for place in moved if photos[place].sha256 in gone]
+    moved = sorted(place for place in moved if photos[place].sha256 in gone)
     for place in moved:
         found[place] = gone[photos[place].sha256]
     return found, moved

@@ -80,6 +80,56 @@ def test_a_damaged_file_is_begun_anew(tmp_path, own, damage):
         assert known.get("a.jpg").look["width"] == 3
 
 
+@pytest.mark.parametrize("damage", ["zeroblob(3)", "NULL", "'text'", "substr(look, 1, 40) || x'ff'", "x''"])
+def test_a_look_that_is_not_as_it_was_written_is_read_again(tmp_path, own, damage):
+    with Cache(tmp_path) as known:
+        known.put("a.jpg", some())
+    file = sqlite3.connect(next(own.iterdir()))
+    with file:
+        file.execute(f"UPDATE photos SET look = {damage}")
+    file.close()
+    with Cache(tmp_path) as known:
+        assert known.get("a.jpg") is None
+
+
+def test_bytes_that_change_on_the_disk_change_no_answer(tmp_path, own):
+    rows = {f"{number}.jpg": some(number) for number in range(50)}
+    with Cache(tmp_path) as known:
+        for path, memory in rows.items():
+            known.put(path, memory)
+    file, random = next(own.iterdir()), np.random.default_rng(0)
+    whole = np.frombuffer(file.read_bytes(), np.uint8)
+    kept = 0
+    for _ in range(30):
+        damaged = whole.copy()
+        damaged[random.integers(100, len(whole), 20)] ^= random.integers(1, 256, 20, np.uint8)
+        file.write_bytes(damaged.tobytes())
+        with Cache(tmp_path) as known:
+            for path, memory in rows.items():
+                found = known.get(path)
+                kept += found is not None
+                assert found in (None, memory)
+    assert kept > 500
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become a user without a home")
+def test_without_a_home_nothing_is_written_where_tlkit_starts(tmp_path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    folder.chmod(0o777)
+    code = (
+        "import os, sys; from pathlib import Path; from tlkit.data.cache import Cache\n"
+        "os.chdir(sys.argv[1]); os.setuid(54321)\n"
+        "with Cache(Path('/')) as known: print(known.get('a.jpg'))"
+    )
+    environment = {key: value for key, value in os.environ.items() if key not in ("HOME", "XDG_CACHE_HOME")}
+    done = subprocess.run(
+        [sys.executable, "-c", code, folder], env=environment, capture_output=True, text=True
+    )
+    assert (done.stdout, done.stderr) == ("None\n", "")
+    assert not list(folder.iterdir())
+
+
 def test_a_file_in_use_is_done_without(tmp_path, own):
     with Cache(tmp_path) as known:
         known.put("a.jpg", some())

@@ -2,7 +2,8 @@
 
 A file is taken for unchanged if its size, its times of content and of status and its number on the
 disk are what they were. No program can set the time of status, so a file written anew with its old
-time is seen. What cannot be remembered is read again: a cache never stops a run.
+time is seen. What cannot be remembered, or was damaged on the disk, is read again: a cache never
+stops a run and never changes what it says.
 """
 
 import hashlib
@@ -10,6 +11,7 @@ import os
 import sqlite3
 import struct
 import time
+import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from importlib.util import find_spec
@@ -49,9 +51,14 @@ class Cache:
 
     def __init__(self, root: Path):
         self._file: sqlite3.Connection | None = None
-        self._new: list[tuple[str, bytes, bytes | None, str]] = []
+        self._new: list[tuple[str, bytes, bytes, str]] = []
         name = hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:24]
-        path = platformdirs.user_cache_path("tlkit") / "photos" / f"{name}.sqlite"
+        try:
+            path = platformdirs.user_cache_path("tlkit") / "photos" / f"{name}.sqlite"
+        except RuntimeError:  # the user has no home
+            return
+        if not path.is_absolute():  # nor here, by an older platformdirs: it would lie where tlkit was started
+            return
         for _ in range(2):
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -71,12 +78,10 @@ class Cache:
         row = self._do(lambda file: file.execute(query, (path,)).fetchone())
         if row is None:
             return None
-        facts, look, reason = row
-        return Memory(facts, None if look is None else np.frombuffer(look, LOOK)[0], reason)
+        return _unpacked(path, *row)
 
     def put(self, path: str, memory: Memory) -> None:
-        look = None if memory.look is None else memory.look.tobytes()
-        self._new.append((path, memory.facts, look, memory.reason))
+        self._new.append((path, *_packed(path, memory)))
         if len(self._new) >= 1000:
             self._write()
 
@@ -112,10 +117,31 @@ class Cache:
             return None
 
 
+def _packed(path: str, memory: Memory) -> tuple[bytes, bytes, str]:
+    """A row's facts, its look after a checksum of the whole row, and its reason."""
+    look = b"" if memory.look is None else memory.look.tobytes()
+    return memory.facts, _sum(path, memory.facts, look, memory.reason) + look, memory.reason
+
+
+def _unpacked(path: str, facts: bytes, packed: bytes, reason: str) -> Memory | None:
+    """The memory of a row; None if it is not as it was written: SQLite does not see single bytes change."""
+    if not (type(facts) is type(packed) is bytes and type(reason) is str):
+        return None
+    look = packed[4:]
+    if packed[:4] != _sum(path, facts, look, reason):
+        return None
+    return Memory(facts, np.frombuffer(look, LOOK)[0] if look else None, reason)
+
+
+def _sum(path: str, facts: bytes, look: bytes, reason: str) -> bytes:
+    texts = (text.encode("utf-8", "backslashreplace") for text in (path, reason))
+    return zlib.crc32(b"\0".join((facts, look, *texts))).to_bytes(4)
+
+
 def _open(path: Path) -> sqlite3.Connection:
     """The file's table, emptied if another version of tlkit or Pillow filled it."""
     file = sqlite3.connect(path, timeout=0.5)
-    made_by = f"{VERSION} {LOOK.descr} {PIL.__version__} {bool(find_spec('pillow_heif'))}"
+    made_by = f"{VERSION} crc32 {LOOK.descr} {PIL.__version__} {bool(find_spec('pillow_heif'))}"
     version = int.from_bytes(hashlib.sha256(made_by.encode()).digest()[:3])
     try:
         file.execute("PRAGMA synchronous = OFF")  # it may be lost; it must not be slow

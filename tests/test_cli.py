@@ -204,6 +204,8 @@ def test_a_function_raises_what_a_command_says(tl, tmp_path):
         (["finetune", "nowhere"], "usage_error", "Path 'nowhere' does not exist."),
         (["finetune", TEXTURES, "--folds", "1"], "recipe_error", "folds is 1; one fold leaves no photos"),
         (["finetune", TEXTURES, "--split", "no"], "usage_error", "split is 'no', and there is no such file."),
+        (["finetune", TEXTURES, "--split", "x" * 300], "usage_error", "longer than the system takes: 'xxx"),
+        (["finetune", TEXTURES, "--output", "x" * 300], "usage_error", "longer than the system takes: 'xxx"),
         (["check", "nowhere"], "usage_error", "Path 'nowhere' does not exist."),
         (["check", TEXTURES, "--group", "patient"], "recipe_error", "group is 'patient'; it has to be name:"),
         (["check", TEXTURES, "--fit", "zoom"], "usage_error", "'zoom' is not one of 'stretch'"),

@@ -1,5 +1,6 @@
 """The command line: parse, call, print. Click only here; Keras loads inside the commands."""
 
+import errno
 import logging
 import os
 import sys
@@ -14,9 +15,9 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-from tlkit import __version__, progress, recipe, report
+from tlkit import __version__, printed, progress, recipe, report
 from tlkit.backbones import INDEX
-from tlkit.errors import TlkitError
+from tlkit.errors import TlkitError, UsageError
 from tlkit.recipe import KNOBS, TYPES
 
 PHOTOS = click.Path(exists=True, path_type=Path)  # a folder, or a table of paths and labels
@@ -45,6 +46,11 @@ class Commands(click.Group):
         except (BrokenPipeError, EOFError) as error:
             # Click would take these for a reader that left and for Ctrl-D, and end without a word.
             raise RuntimeError(f"another process ended early: {error!r}") from error
+        except OSError as error:
+            if error.errno != errno.ENAMETOOLONG:  # raised by the mere question whether it is there
+                raise
+            message = f"A path is longer than the system takes: '{printed.shown(str(error.filename))[:60]}…'."
+            raise Failure(UsageError(message, "Name a shorter one.")) from error
 
 
 class Knob(click.Option):

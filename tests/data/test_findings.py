@@ -316,6 +316,23 @@ def test_every_file_is_accounted_for(tmp_path):
     assert found.by_extension[:3] == ((".jpg", 2, 5), ("", 0, 2), (".png", 1, 0))
 
 
+def test_a_photo_that_another_row_leaves_out_is_counted_once(tmp_path):
+    photos = (Photo("a/1.jpg", 0, None, ""), Photo("b/2.jpg", 1, None, ""))
+    skipped = (Skipped("a/1.jpg", "no label (line 4)"), Skipped("b/3.jpg", "no label (line 5)"))
+    found = accounts.account(Folder(tmp_path, "table", ("a", "b"), photos, skipped, (), looks(2), (), ()))
+    assert (found.found, found.reasons, found.by_extension) == (3, {"no label": 1}, ((".jpg", 2, 1),))
+
+
+def test_photos_of_which_none_is_to_train_on_cannot_be_trained_on():
+    photos = [("a", "1.jpg", "val"), ("b", "2.jpg", "val"), ("a", "3.jpg", "test"), ("b", "4.jpg", "test")]
+    (fault,) = of("fault", findings.findings(folder(photos)))
+    assert fault.detail == (
+        "No photo is there to train on: all are in test and val. Have some in train, or give no split."
+    )
+    assert not of("fault", findings.findings(folder([*photos, ("a", "5.jpg", "train")])))
+    assert not of("fault", findings.findings(folder([*photos, ("a", "5.jpg")])))
+
+
 @pytest.mark.skipif(not PHOTOS.is_dir(), reason="needs ../shared/data/hymenoptera beside the checkout")
 def test_blurred_copies_of_real_photos_are_found_and_good_photos_are_not():
     paths = sorted(PHOTOS.rglob("*.jpg"))[::6]

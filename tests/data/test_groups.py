@@ -145,7 +145,7 @@ def test_the_column_rule_keeps_a_tables_groups_and_needs_some():
         given,
         ("3 photos in 2 groups by 'column:who'; 1 in none, standing alone: '3.jpg'.",),
     )
-    with pytest.raises(DataError, match="no groups in a column 'who'. Only a table has columns"):
+    with pytest.raises(DataError, match="no groups in a column 'who'. Only a table has columns, and a row"):
         groups.by(entries("cat/1.jpg", "dog/1.jpg"), "column:who")
     assert [groups.column(rule) for rule in ("column:who", "column:", "name:x", None)] == [
         "who",

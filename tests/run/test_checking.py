@@ -184,6 +184,13 @@ def test_a_page_that_cannot_be_written_says_where_else(few, tmp_path):
         run.check(few, html=tmp_path / "file" / "page.html")
 
 
+def test_a_page_s_name_that_cannot_be_asked_for_is_refused(few, tmp_path):
+    (tmp_path / "loop").symlink_to("loop")
+    for name in ("loop", "x" * 300):
+        with pytest.raises(UsageError, match="--html .* cannot be used"):
+            run.check(few, html=tmp_path / name)
+
+
 def test_what_forbids_training_is_a_finding(few):
     for photo in (few / "grass").iterdir():
         photo.write_bytes(b"")

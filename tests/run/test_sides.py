@@ -124,6 +124,8 @@ def test_leaks_between_given_splits_are_named_with_what_gives_them_away(found):
 def test_one_side_without_photos_is_refused(found):
     with pytest.raises(DataError, match="has 20 photos to train on and 0 to validate; both need some"):
         part(found, photos(groups=dict.fromkeys(range(20), 1)))
+    with pytest.raises(DataError, match="has 0 photos to train on and 20 .* Have some in train, or give no"):
+        part(found, photos(given=dict.fromkeys(range(20), "val")))
 
 
 # What is said

@@ -32,7 +32,9 @@ def account(folder: Folder) -> Account:
     Hidden files are counted too. A table names its files itself: there is nothing else to walk.
     """
     used = {photo.path for photo in folder.photos}
-    left = {row.path: DETAIL.split(row.reason)[0] for row in folder.skipped}
+    named = {shown(path) for path in used} if folder.layout == "table" else set()
+    # Of a table's rows about one photo some may be left out: the photo is used.
+    left = {row.path: DETAIL.split(row.reason)[0] for row in folder.skipped if row.path not in named}
     stray = []
     if folder.layout != "table":
         folders = set()

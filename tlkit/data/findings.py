@@ -105,6 +105,10 @@ def _others(folder: Folder, photos: tuple[int, ...]) -> tuple[str, ...]:
 def _faults(folder: Folder) -> Iterator[Finding]:
     for fault in folder.faults:
         yield Finding("", "fault", f"{fault.message} {fault.hint or ''}".rstrip())
+    given = sorted({side or "" for side in sides(folder)})
+    if given and not {"", "train"} & set(given):
+        hint = "Have some in train, or give no split."
+        yield Finding("", "fault", f"No photo is there to train on: all are in {' and '.join(given)}. {hint}")
 
 
 def _left_out(folder: Folder) -> Iterator[Finding]:

@@ -34,7 +34,7 @@ def by(entries: Sequence[Entry], rule: str | None) -> tuple[list[Entry], tuple[s
     form, _, value = rule.partition(":")
     if column(rule):
         if all(entry.group is None for entry in entries):
-            hint = "Only a table has columns; for folders there are name:REGEX and folder:N."
+            hint = "Only a table has columns, and a row of it has to name a group there."
             raise DataError(f"There are no groups in a column '{shown(value)}'.", hint)
         found = list(entries)
     elif form == "name" and value:

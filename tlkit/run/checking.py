@@ -7,7 +7,7 @@ from typing import Any
 
 from tlkit import files, printed, sheets
 from tlkit.checked import SPLITS, Checked
-from tlkit.data import accounts, findings, fits, folders, sizes
+from tlkit.data import accounts, findings, fits, folders, photos, sizes
 from tlkit.data.findings import Finding
 from tlkit.data.folders import Folder
 from tlkit.data.looks import FORMS
@@ -37,7 +37,13 @@ def check(
     if fit not in fits.FITS:
         raise UsageError(f"No fit is called '{fit}'.", f"There are {', '.join(fits.FITS)}.")
     if html is not None:
-        _check_place(html, images)
+        try:
+            _check_place(html, images)
+        except (OSError, RuntimeError) as error:  # RuntimeError: a link to itself
+            why = photos.why(error) if isinstance(error, OSError) else "a link that leads nowhere"
+            raise UsageError(
+                f"--html {printed.shown(html)} cannot be used: {why}.", "Name another place."
+            ) from error
     folder = folders.scan(
         images, subfolders=subfolders, group=group, workers=workers, progress=progress, tolerant=True
     )

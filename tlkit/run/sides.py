@@ -50,10 +50,13 @@ def part(found: data.Folder, recipe: Recipe) -> Parted:
         by_side[side].append(photo._replace(split=side))
     train, val, test = (tuple(by_side[name]) for name in ("train", "val", "test"))
     if not val or not train:
+        hint = "Add photos: two of each class at the least, of two groups."
+        if all(photo.split in ("val", "test") for photo in photos):
+            hint = "Have some in train, or give no split."
         raise DataError(
             f"{shown(found.root)} has {len(train)} photos to train on and {len(val)} to validate; "
             "both need some.",
-            "Add photos: two of each class at the least, of two groups.",
+            hint,
         )
     skipped = tuple(
         Skipped(shown(photo.path), _joins(other)) for photo, other in splits.left_out(photos, chosen)

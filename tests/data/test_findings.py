@@ -323,6 +323,13 @@ def test_a_photo_that_another_row_leaves_out_is_counted_once(tmp_path):
     assert (found.found, found.reasons, found.by_extension) == (3, {"no label": 1}, ((".jpg", 2, 1),))
 
 
+def test_one_photo_or_one_group_a_class_cannot_be_split():
+    photos = [("a", "1.jpg"), ("b", "2.jpg", None, 7), ("b", "3.jpg", None, 7)]
+    (fault,) = of("fault", findings.findings(folder(photos)))
+    assert fault.detail.startswith("Each class is one photo or one group")
+    assert not of("fault", findings.findings(folder([*photos, ("a", "4.jpg")])))
+
+
 def test_photos_of_which_none_is_to_train_on_cannot_be_trained_on():
     photos = [("a", "1.jpg", "val"), ("b", "2.jpg", "val"), ("a", "3.jpg", "test"), ("b", "4.jpg", "test")]
     (fault,) = of("fault", findings.findings(folder(photos)))

@@ -220,7 +220,7 @@ def test_the_wrong_file_is_refused():
 
 
 def test_folders_that_say_it_themselves_are_refused():
-    with pytest.raises(UsageError, match=r"The folders already say .* Leave --split away\."):
+    with pytest.raises(UsageError, match=r"come with their splits already; .* Leave --split away\."):
         against([photo("a"), photo("b")._replace(split="test")], CLASSES, earlier(("a", "val")))
 
 

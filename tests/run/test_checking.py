@@ -186,8 +186,9 @@ def test_a_page_that_cannot_be_written_says_where_else(few, tmp_path):
 
 def test_a_page_s_name_that_cannot_be_asked_for_is_refused(few, tmp_path):
     (tmp_path / "loop").symlink_to("loop")
-    for name in ("loop", "x" * 300):
-        with pytest.raises(UsageError, match="--html .* cannot be used"):
+    os.mkfifo(tmp_path / "pipe")
+    for name, why in (("loop", "cannot be used"), ("x" * 300, "cannot be used"), ("pipe", "no regular file")):
+        with pytest.raises(UsageError, match=f"--html .* {why}"):
             run.check(few, html=tmp_path / name)
 
 

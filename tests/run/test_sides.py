@@ -121,6 +121,17 @@ def test_leaks_between_given_splits_are_named_with_what_gives_them_away(found):
     assert parted.leaks == ({"path": "a/00.jpg", "related": ("a/10.jpg", "a/12.jpg")},)
 
 
+def test_what_a_given_split_parts_is_not_told_as_never_parted(found):
+    given = {number: "val" if number < 6 else "train" for number in range(18)}
+    parted = part(found, photos(given=given, groups={**dict.fromkeys(range(10), 3), 11: 4, 19: 4}))
+    notes = " ".join(parted.notes)
+    assert "Never parted: 2 photos in 1 sets" in notes and len(parted.leaks) == 6
+    # All of one group, and both learned and judged, however wrongly.
+    given = {number: ("train", "val")[number // 2 % 2] for number in range(20)}
+    notes = " ".join(part(found, photos(given=given, groups=dict.fromkeys(range(20), 3))).notes)
+    assert "Never parted" not in notes and "Cannot be both" not in notes
+
+
 def test_one_side_without_photos_is_refused(found):
     with pytest.raises(DataError, match="has 20 photos to train on and 0 to validate; both need some"):
         part(found, photos(groups=dict.fromkeys(range(20), 1)))

@@ -178,6 +178,9 @@ def _classes(folder: Folder) -> Iterator[Finding]:
     grouped = np.bincount(pairs[:, 0], minlength=len(folder.classes))
     side = sides(folder)
     given = "val" in side
+    if not given and not (grouped > 1).any():
+        one = "Each class is one photo or one group: none can be in train and in val. Add photos to each."
+        yield Finding("", "fault", one)
     held = np.bincount(labels[[one == "val" for one in side]], minlength=len(folder.classes))
     for label, name in enumerate(folder.classes):
         count, several = int(counts[label]), int(grouped[label])

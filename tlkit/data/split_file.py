@@ -126,7 +126,7 @@ def against(
     """
     if any(photo.split is not None for photo in photos):
         raise UsageError(
-            f"The folders already say which photo is in which split; {shown(earlier.file)} may not, too.",
+            f"The photos come with their splits already; {shown(earlier.file)} may not give them others.",
             "Leave --split away.",
         )
     found, moved = _found(photos, earlier.rows)

@@ -170,6 +170,8 @@ def _check_place(html: Path, images: Any) -> None:
             )
     if html.is_dir():
         raise UsageError(f"--html {printed.shown(html)} is a folder.", "Name a file in it.")
+    if html.exists() and not html.is_file():  # opening a pipe would wait for its writer
+        raise UsageError(f"--html {printed.shown(html)} is no regular file.", "Name a new file.")
     if html.exists():
         with html.open("rb") as file:
             own = file.read(len(sheets.START)) == sheets.START.encode()

@@ -119,7 +119,11 @@ def _notes(found: data.Folder, before: Sequence[Photo], parted: Parted, recipe: 
     notes = [f"{len(train):,} photos to train on, {len(val):,} to validate{aside}, {how}."]
     notes.append(_by_class(found.classes, train, val))
     units = together(before).tolist()
-    kept = [size for size in Counter(units).values() if size > 1]
+    # A given split may part what a fresh one would not: that is told as leaks.
+    sides: dict[int, set[str | None]] = defaultdict(set)
+    for photo, unit in zip(before, units, strict=True):
+        sides[unit].add(photo.split)
+    kept = [size for unit, size in Counter(units).items() if size > 1 and len(sides[unit] - {None}) < 2]
     if kept and known[False]:
         notes.append(
             f"Never parted: {sum(kept):,} photos in {len(kept):,} sets of copies, near copies, "
@@ -151,8 +155,11 @@ def _small(
     for photo, unit in zip(before, units, strict=True):
         by_label[photo.label].add(unit)
     judged = Counter(photo.label for photo in val)
+    both = {photo.label for photo in train} & judged.keys()  # as a given split may have it
     notes = []
-    lone = [name for label, name in enumerate(found.classes) if len(by_label[label]) < 2]
+    lone = [
+        name for label, name in enumerate(found.classes) if len(by_label[label]) < 2 and label not in both
+    ]
     if lone:
         notes.append(f"Cannot be both learned and judged, being one photo or one group: {named(lone)}.")
     few = [

@@ -43,6 +43,7 @@ class Checked(Report):
     strict: bool
     html: Path | None = None
     notes: Sequence[str] = ()
+    name: str = ""  # of the folder or table, as it is told
 
     @property
     def exit_code(self) -> int:
@@ -54,7 +55,8 @@ class Checked(Report):
     def summary(self) -> str:
         """What the photos are, without what is odd about them."""
         classes = [printed.plain(row) for row in self.classes]
-        first = f"{printed.shown(self.root)}: {LAYOUTS[self.layout]}, {printed.photos(len(self.images))}"
+        name = self.name or printed.shown(self.root)
+        first = f"{name}: {LAYOUTS[self.layout]}, {printed.photos(len(self.images))}"
         number = "one class" if len(classes) == 1 else f"{len(classes):,} classes"
         lines = [f"{first} in {number}.", "", *self._classes(classes), ""]
         lines += [*printed.columns(self._facts(), indent=""), *self._extensions()]

@@ -192,6 +192,16 @@ def test_a_page_s_name_that_cannot_be_asked_for_is_refused(few, tmp_path):
             run.check(few, html=tmp_path / name)
 
 
+def test_a_table_and_a_dot_are_called_by_a_name(few, tmp_path, monkeypatch):
+    table = tmp_path / "labels.csv"
+    rows = (f"{photo},{photo.parent.name}\n" for photo in few.glob("*/*.jpg"))
+    table.write_text("".join(["path,label\n", *rows]))
+    assert run.check(table).text().startswith(f"{table}: a table, ")
+    monkeypatch.chdir(few)
+    assert run.check(".").text().startswith(f"{few}: class folders, ")
+    assert f"{few}: 2 class folders" in run.check(".").notes[0]
+
+
 def test_what_forbids_training_is_a_finding(few):
     for photo in (few / "grass").iterdir():
         photo.write_bytes(b"")

@@ -61,6 +61,13 @@ def test_a_test_split_is_left_alone(textures, tmp_path):
     assert ", 24 left alone for a test, " in parted.notes[0]
 
 
+def test_photos_that_follow_a_test_photo_are_named(found):
+    parted = part(found, photos(given={0: "test", 1: "test"}, groups={0: 3, 4: 3, 6: 3}))
+    assert paths(parted.test) == {"a/00.jpg", "b/01.jpg", "a/04.jpg", "a/06.jpg"}
+    assert "Left alone too, as each goes with a test photo: 2: 'a/04.jpg', 'a/06.jpg'." in parted.notes
+    assert not any("Left alone too" in note for note in part(found, photos(given={0: "test"})).notes)
+
+
 def test_what_is_given_stays_and_the_rest_fills_the_shares(found):
     given = {0: "val", 1: "train", 2: "test", 3: "train"}
     parted = part(found, photos(given=given), val_share=0.25)

@@ -35,6 +35,10 @@ class Folder(NamedTuple):
     looks: np.ndarray  # (photos,), of `looks.LOOK`
     alike: tuple[Alike, ...]  # copies, near duplicates and bursts; by places in `photos`
     faults: tuple[Fault, ...]  # why nothing can be trained on it; empty unless asked for
+    name: str = ""  # how to call the source: a folder, or the table's file; printable
+
+    def called(self) -> str:
+        return self.name or shown(self.root)
 
 
 def scan(
@@ -78,7 +82,10 @@ def scan(
         *(() if tolerant else (*_misnamed(photos, seen.looks), *_copies(photos, alike))),
     )
     skipped = (*listed.skipped, *seen.skipped)
-    return Folder(listed.root, listed.kind, listed.classes, photos, skipped, notes, seen.looks, alike, faults)
+    looks, name = seen.looks, _called(images)
+    return Folder(
+        listed.root, listed.kind, listed.classes, photos, skipped, notes, looks, alike, faults, name
+    )
 
 
 class _Seen(NamedTuple):
@@ -189,7 +196,10 @@ def _bare(images: Source, listed: Listed, seen: _Seen) -> list[Fault]:
 
 
 def _called(images: Source) -> str:
-    return shown(os.fspath(images)) if isinstance(images, str | os.PathLike) else "the rows"
+    if not isinstance(images, str | os.PathLike):
+        return "the rows"
+    # "." and ".." are no names that a reader could do anything with.
+    return shown(os.path.abspath(images) if Path(images).name in ("", "..") else os.fspath(images))
 
 
 def _how(images: Source, listed: Listed, photos: Sequence[Photo]) -> str:

@@ -115,6 +115,7 @@ def report(folder: Folder, fit: str, strict: bool, html: Path | None) -> Checked
         strict=strict,
         html=html,
         notes=folder.notes,
+        name=folder.called(),
     )
 
 

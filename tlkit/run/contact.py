@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from tlkit import printed, sheets
+from tlkit import sheets
 from tlkit.checked import Checked
 from tlkit.data import fits, photos
 from tlkit.data.findings import Finding
@@ -75,7 +75,7 @@ def page(folder: Folder, result: Checked, workers: int, progress: Silent) -> str
         sections.append(
             sheets.Section("as the network sees them", meaning, list(map(seen, examples)), len(examples))
         )
-    return sheets.page(f"tlkit check {printed.shown(folder.root)}", result.summary(), sections)
+    return sheets.page(f"tlkit check {folder.called()}", result.summary(), sections)
 
 
 def _members(finding: Finding) -> list[str]:

@@ -84,7 +84,7 @@ def match(found: data.Folder, labels: Sequence[str]) -> tuple[Photo, ...]:
     unknown = [name for name in found.classes if name not in labels]
     if unknown:
         raise UsageError(
-            f"{found.root} has classes that the model does not know: {', '.join(unknown[:10])}.",
+            f"{found.called()} has classes that the model does not know: {', '.join(unknown[:10])}.",
             f"The model knows {', '.join(labels[:20])}.",
         )
     places = [list(labels).index(name) for name in found.classes]

@@ -135,7 +135,7 @@ def _unreadable(found: data.Folder) -> DataError:
     more = f" and {len(found.skipped) - NAMED:,} more" if len(found.skipped) > NAMED else ""
     total = len(found.photos) + len(found.skipped)
     return DataError(
-        f"{len(found.skipped):,} of {total:,} files in {found.root} cannot be used: {named}{more}.",
+        f"{len(found.skipped):,} of {total:,} files in {found.called()} cannot be used: {named}{more}.",
         "Repair or remove them, or leave --strict away.",
     )
 

@@ -54,7 +54,7 @@ def part(found: data.Folder, recipe: Recipe) -> Parted:
         if all(photo.split in ("val", "test") for photo in photos):
             hint = "Have some in train, or give no split."
         raise DataError(
-            f"{shown(found.root)} has {len(train)} photos to train on and {len(val)} to validate; "
+            f"{found.called()} has {len(train)} photos to train on and {len(val)} to validate; "
             "both need some.",
             hint,
         )
@@ -129,6 +129,9 @@ def _notes(found: data.Folder, before: Sequence[Photo], parted: Parted, recipe: 
             f"Never parted: {sum(kept):,} photos in {len(kept):,} sets of copies, near copies, "
             "bursts or groups."
         )
+    given = {photo.path for photo in before if photo.split == "test"}
+    if joined := [photo.path for photo in test if photo.path not in given]:
+        notes.append(f"Left alone too, as each goes with a test photo: {len(joined):,}: {named(joined)}.")
     if parted.skipped:
         notes.append(f"Left out, as they would join two sides: {named(row.path for row in parted.skipped)}.")
     notes += _small(found, before, units, parted, recipe)

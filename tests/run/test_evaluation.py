@@ -8,6 +8,8 @@ import pytest
 
 import tlkit
 from tlkit.errors import DataError, UsageError
+from tlkit.progress import SILENT
+from tlkit.run import evaluation, folder
 
 
 def photos(finished) -> Path:
@@ -20,6 +22,19 @@ def test_a_run_is_evaluated_on_its_own_validation_photos(finished):
     assert done.top1_interval == finished.val_top1_interval and done.top5 is None
     assert [row.label for row in done.per_class] == ["brick", "grass", "gravel"]
     assert [sum(row) for row in done.confusion] == [row.count for row in done.per_class] == [8, 8, 8]
+
+
+def test_a_run_of_nested_classes_is_evaluated_on_nested_classes(finished, tmp_path):
+    """Its classes are named by paths, which only the run's own reading of folders gives."""
+    classes = ("brick", "grass", "gravel")
+    known = folder.Known(Path(finished.run) / "model.keras", tmp_path)
+    (tmp_path / "recipe.toml").write_text('subfolders = "merge"\n')
+    for name in classes:
+        shutil.copytree(photos(finished) / "val" / name, tmp_path / "all" / name / "deep")
+    assert folder.subfolders(known) == "merge"
+    assert folder.subfolders(known._replace(run=None)) == "ignore"
+    _, found, _, _ = evaluation._photos(known, classes, tmp_path / "all", SILENT)
+    assert len(found) == 24
 
 
 @pytest.mark.parametrize("kind", ["tflite", "savedmodel"])

@@ -21,7 +21,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tlkit import files, formats
+from tlkit import files, formats, recipe
 from tlkit.data import Photo, split_file
 from tlkit.errors import DataError, ModelError, OutputError, UsageError
 
@@ -43,6 +43,13 @@ class Known(NamedTuple):
                 "Put a labels.txt beside it, one class a line, in the order of the outputs.",
             )
         return opened.labels
+
+
+def subfolders(known: Known) -> str:
+    """What folders inside class folders were to the run that a model came from."""
+    if known.run is None:
+        return "ignore"
+    return str(recipe.parse(known.run / "recipe.toml").get("subfolders", "ignore"))
 
 
 def check(images: Any, output: Path | None) -> None:

@@ -62,7 +62,12 @@ def shown(path: Any) -> str:
     >>> shown("a\\nb.jpg")
     'a\\\\nb.jpg'
     """
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in os.fspath(path))
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(path))
+
+
+def why(error: OSError) -> str:
+    """The system's reason in lower case: "permission denied"."""
+    return (error.strerror or str(error)).lower()
 
 
 def columns(rows: Sequence[tuple[str, str]], indent: str = "  ") -> list[str]:

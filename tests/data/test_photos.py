@@ -332,10 +332,6 @@ def test_a_real_photo_is_read_as_pillow_reads_it():
     assert read(TEXTURE).shape == (144, 144, 3)
 
 
-def test_names_are_shown_on_one_line():
-    assert photos.shown("a\nb\udcff é 🌻.jpg") == "a\\nb\\udcff é 🌻.jpg"
-
-
 @pytest.fixture
 def heic() -> bytes:
     """A picture as phones store it: 40 wide, red above and blue below."""

@@ -3,9 +3,9 @@
 from tlkit.data.batches import batches
 from tlkit.data.fits import FITS, see, stretch
 from tlkit.data.folders import Folder, scan
-from tlkit.data.listed import Photo, Skipped
 from tlkit.data.photos import Unreadable, read
-from tlkit.data.splits import split
+from tlkit.sources.listed import Photo, Skipped
+from tlkit.splits import split
 
 __all__ = [
     "FITS",

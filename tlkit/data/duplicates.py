@@ -20,7 +20,7 @@ import numpy as np
 from tlkit.data import bursts, hamming
 
 if TYPE_CHECKING:
-    from tlkit.data.listed import Photo
+    from tlkit.sources.listed import Photo
 
 # Bits of word 0, bits in all: the rule, and what a cluster is searched again with when it grows past
 # LARGE: silhouettes and symbols form chains there.

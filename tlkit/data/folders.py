@@ -10,14 +10,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tlkit.data import duplicates, groups, layout, rows, tables
+from tlkit.data import duplicates
 from tlkit.data.cache import Cache, Memory, recognised, settled
 from tlkit.data.duplicates import Alike
-from tlkit.data.listed import Entry, Fault, Listed, Photo, Skipped, named
 from tlkit.data.looks import FORMS, LOOK, look
-from tlkit.data.photos import HEIC, SUFFIXES, Unreadable, load, shown, why
+from tlkit.data.photos import HEIC, SUFFIXES, Unreadable, load
 from tlkit.data.threads import ahead
 from tlkit.errors import DataError, UsageError
+from tlkit.printed import shown, why
+from tlkit.sources import groups, layout, rows, tables
+from tlkit.sources.listed import Entry, Fault, Listed, Photo, Skipped, named
 
 CHUNK = 16  # files that a thread takes at once
 AHEAD = 32  # such chunks, under way or waiting

@@ -29,6 +29,7 @@ import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from tlkit.errors import DataError
+from tlkit.printed import shown, why
 
 # By content, never by name. Pillow opens more; what is left out has no signature (TGA takes almost
 # any file for a picture) or runs another program (EPS: Ghostscript). JPEG includes MPO.
@@ -80,16 +81,6 @@ class Unreadable(DataError):
         self.path = str(path)
         self.reason = reason
         self.lasting = lasting
-
-
-def shown(path: str | Path) -> str:
-    """A name as it can be printed on one line: line breaks and bytes that are no text as escapes."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(path))
-
-
-def why(error: OSError) -> str:
-    """The system's reason in lower case: "permission denied"."""
-    return (error.strerror or str(error)).lower()
 
 
 def read(path: str | Path) -> np.ndarray:

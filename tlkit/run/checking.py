@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tlkit import files, printed, sheets
+from tlkit import files, findings, printed, sheets
 from tlkit.checked import SPLITS, Checked
-from tlkit.data import accounts, findings, fits, folders, photos, sizes
-from tlkit.data.findings import Finding
+from tlkit.data import fits, folders
 from tlkit.data.folders import Folder
 from tlkit.data.looks import FORMS
 from tlkit.errors import OutputError, UsageError
+from tlkit.findings import Finding, accounts, sizes
 from tlkit.progress import SILENT, Silent
 from tlkit.run import contact
 
@@ -40,7 +40,7 @@ def check(
         try:
             _check_place(html, images)
         except (OSError, RuntimeError) as error:  # RuntimeError: a link to itself
-            why = photos.why(error) if isinstance(error, OSError) else "a link that leads nowhere"
+            why = printed.why(error) if isinstance(error, OSError) else "a link that leads nowhere"
             raise UsageError(
                 f"--html {printed.shown(html)} cannot be used: {why}.", "Name another place."
             ) from error

@@ -11,9 +11,9 @@ from PIL import Image
 from tlkit import sheets
 from tlkit.checked import Checked
 from tlkit.data import fits, photos
-from tlkit.data.findings import Finding
 from tlkit.data.folders import Folder
 from tlkit.data.threads import ahead
+from tlkit.findings import Finding
 from tlkit.progress import Silent
 
 SHEET = 60  # findings of a kind

@@ -9,8 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.special import softmax
 
-from tlkit import figures, files
-from tlkit.data import splits
+from tlkit import figures, files, splits
 from tlkit.recipe import Recipe
 from tlkit.run.learning import Lesson, Sides, learn
 from tlkit.run.sides import learners

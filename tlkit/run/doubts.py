@@ -6,12 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tlkit import suspects, training
-from tlkit.data import splits
-from tlkit.data.units import together
+from tlkit import splits, suspects, training
 from tlkit.figures import Table
 from tlkit.run.crossing import Crossed
 from tlkit.run.learning import Lesson
+from tlkit.splits.units import together
 from tlkit.suspects import Suspect
 
 FOLDS = 5

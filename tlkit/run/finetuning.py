@@ -13,9 +13,8 @@ import keras
 import numpy as np
 
 import tlkit
-from tlkit import augmentation, classifier, data, device, figures, files, formats, training
+from tlkit import augmentation, classifier, data, device, figures, files, findings, formats, training
 from tlkit import recipe as recipes
-from tlkit.data import findings
 from tlkit.device import Device
 from tlkit.errors import DataError
 from tlkit.formats import keras_file

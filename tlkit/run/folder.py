@@ -22,8 +22,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tlkit import files, formats, recipe
-from tlkit.data import Photo, split_file
+from tlkit.data import Photo
 from tlkit.errors import DataError, ModelError, OutputError, UsageError
+from tlkit.splits import split_file
 
 RUNS = Path("runs")
 NUMBERED = re.compile(r"(\d+)-")

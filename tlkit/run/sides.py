@@ -4,14 +4,15 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from tlkit import data
-from tlkit.data import Photo, Skipped, split_file, splits
-from tlkit.data.listed import named
-from tlkit.data.photos import shown
-from tlkit.data.units import together
+from tlkit import data, splits
+from tlkit.data import Photo, Skipped
 from tlkit.errors import DataError
+from tlkit.printed import shown
 from tlkit.recipe import Recipe
 from tlkit.run.learning import Sides
+from tlkit.sources.listed import named
+from tlkit.splits import split_file
+from tlkit.splits.units import together
 
 CHOOSERS = 0.15  # of the training photos, to choose between the head alone and the fine-tuned model
 CLASSES_TOLD = 30  # with their counts, in a note

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tlkit.data import groups
-from tlkit.data.layout import survey
-from tlkit.data.listed import Entry
 from tlkit.errors import DataError, UsageError
+from tlkit.sources import groups
+from tlkit.sources.layout import survey
+from tlkit.sources.listed import Entry
 
 
 def entries(*paths: str, label: str | None = None, split: str | None = None) -> list[Entry]:

@@ -8,12 +8,12 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
-from tlkit.data import rows
-from tlkit.data.layout import SPLITS
-from tlkit.data.listed import Entry, Fault, Listed, Skipped, named
-from tlkit.data.photos import shown
-from tlkit.data.tree import nfc
 from tlkit.errors import DataError
+from tlkit.printed import shown
+from tlkit.sources import rows
+from tlkit.sources.layout import SPLITS
+from tlkit.sources.listed import Entry, Fault, Listed, Skipped, named
+from tlkit.sources.tree import nfc
 
 ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 

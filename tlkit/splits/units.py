@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tlkit.data.listed import Photo
+from tlkit.sources.listed import Photo
 
 
 def units(photos: Sequence[Photo], seed: int) -> np.ndarray:

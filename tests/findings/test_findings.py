@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from tlkit.data import accounts, findings, sizes
+from tlkit import findings
 from tlkit.data.duplicates import Alike
-from tlkit.data.findings import KINDS, Finding
 from tlkit.data.folders import Folder
-from tlkit.data.listed import Fault, Photo, Skipped
 from tlkit.data.looks import FORMS, LOOK, look
-from tlkit.data.outliers import outliers
+from tlkit.findings import KINDS, Finding, accounts, sizes
+from tlkit.findings.outliers import outliers
+from tlkit.sources.listed import Fault, Photo, Skipped
 
 PHOTOS = Path(__file__).parents[2].parent / "shared" / "data" / "hymenoptera"
 USUAL = {

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tlkit.data.listed import Photo
-from tlkit.data.split_file import Earlier, Row, against, read, write
-from tlkit.data.splits import assign, left_out
 from tlkit.errors import DataError, UsageError
+from tlkit.sources.listed import Photo
+from tlkit.splits import assign, left_out
+from tlkit.splits.split_file import Earlier, Row, against, read, write
 
 CLASSES = ("cat", "dog", "fox")
 SPLITS = st.sampled_from(["train", "val", "test"])

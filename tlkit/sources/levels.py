@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from tlkit.data.listed import Fault, Skipped, named
-from tlkit.data.photos import shown
-from tlkit.data.tree import at, enter, look_in, start, walk
+from tlkit.printed import shown
+from tlkit.sources.listed import Fault, Skipped, named
+from tlkit.sources.tree import at, enter, look_in, start, walk
 
 SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 NESTED = (

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tlkit.data import levels
-from tlkit.data.layout import survey
-from tlkit.data.listed import Entry, Listed, Skipped
 from tlkit.errors import DataError, UsageError
+from tlkit.sources import levels
+from tlkit.sources.layout import survey
+from tlkit.sources.listed import Entry, Listed, Skipped
 
 
 def fill(root: Path, *paths: str) -> Path:

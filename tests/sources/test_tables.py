@@ -15,10 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from tlkit.data import rows, tables
-from tlkit.data.layout import survey
-from tlkit.data.listed import Entry, Skipped
 from tlkit.errors import DataError, MissingPackage, UsageError
+from tlkit.sources import rows, tables
+from tlkit.sources.layout import survey
+from tlkit.sources.listed import Entry, Skipped
 
 PETS = [("cat/1.jpg", "cat"), ("cat/2.jpg", "cat"), ("dog/1.jpg", "dog")]
 
@@ -482,7 +482,7 @@ def test_parquet_of_several_batches_and_types(tmp_path, monkeypatch):
 WITHOUT = """
 import sys
 sys.modules["pyarrow"] = None
-from tlkit.data import tables
+from tlkit.sources import tables
 from tlkit.errors import MissingPackage
 try:
     tables.read(sys.argv[1])
@@ -501,7 +501,7 @@ def test_parquet_without_pyarrow_says_what_to_install(tmp_path):
 
 def test_reading_csv_loads_no_other_library(tmp_path):
     code = (
-        "import sys; from tlkit.data import tables; tables.read(sys.argv[1]); "
+        "import sys; from tlkit.sources import tables; tables.read(sys.argv[1]); "
         "sys.exit(bool({'pandas', 'pyarrow', 'keras', 'tensorflow'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code, as_csv(tmp_path)]).returncode == 0

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from tlkit.data.listed import Skipped
-from tlkit.data.photos import shown, why
+from tlkit.printed import shown, why
+from tlkit.sources.listed import Skipped
 
 # What desktops and file servers leave behind; names with a leading dot go unseen as well.
 LITTER = {"__macosx", "thumbs.db", "desktop.ini", "@eadir"}

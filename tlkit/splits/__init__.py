@@ -5,10 +5,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from tlkit.data.listed import Photo
-from tlkit.data.placing import cells, place
-from tlkit.data.units import together, units
 from tlkit.errors import UsageError
+from tlkit.sources.listed import Photo
+from tlkit.splits.placing import cells, place
+from tlkit.splits.units import together, units
 
 TRAIN = "train"
 FREE = -1

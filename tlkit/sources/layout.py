@@ -4,12 +4,12 @@ import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
-from tlkit.data import levels
-from tlkit.data.levels import SPLITS, ClassFolder, Shelf
-from tlkit.data.listed import Entry, Fault, Listed, Skipped, named
-from tlkit.data.photos import shown, why
-from tlkit.data.tree import Listing, Place, enter, join, look_in, nfc, start, unreadable, walk
 from tlkit.errors import DataError, UsageError
+from tlkit.printed import shown, why
+from tlkit.sources import levels
+from tlkit.sources.levels import SPLITS, ClassFolder, Shelf
+from tlkit.sources.listed import Entry, Fault, Listed, Skipped, named
+from tlkit.sources.tree import Listing, Place, enter, join, look_in, nfc, start, unreadable, walk
 
 __all__ = ["SPLITS", "SUBFOLDERS", "named", "nfc", "survey"]
 

@@ -18,10 +18,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from tlkit.data.layout import SPLITS, nfc
-from tlkit.data.listed import Photo, named
-from tlkit.data.photos import shown, why
 from tlkit.errors import DataError, UsageError
+from tlkit.printed import shown, why
+from tlkit.sources.layout import SPLITS, nfc
+from tlkit.sources.listed import Photo, named
 
 NAME = "split.csv"
 COLUMNS = ("path", "label", "split", "sha256")

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from tlkit.data.photos import shown
+from tlkit.printed import shown
 
 
 class Skipped(NamedTuple):

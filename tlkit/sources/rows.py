@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
-from tlkit.data.listed import named
-from tlkit.data.photos import shown, why
 from tlkit.errors import DataError, MissingPackage, TlkitError, UsageError
+from tlkit.printed import shown, why
+from tlkit.sources.listed import named
 
 COLUMNS = ("path", "label", "split", "group")
 NEEDED = "A table has the columns path and label and, where wanted, split and group."

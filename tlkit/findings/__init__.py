@@ -13,11 +13,11 @@ from typing import NamedTuple
 import numpy as np
 
 from tlkit.data.folders import Folder
-from tlkit.data.listed import named
 from tlkit.data.looks import FORMS
-from tlkit.data.outliers import outliers
 from tlkit.data.photos import SUFFIXES
-from tlkit.data.sizes import MUCH, lost, shapes
+from tlkit.findings.outliers import outliers
+from tlkit.findings.sizes import MUCH, lost, shapes
+from tlkit.sources.listed import named
 
 # In the order they are told; the text stands where all findings of a kind are shown.
 KINDS = {

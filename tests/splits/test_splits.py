@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tlkit.data import Photo
-from tlkit.data.splits import assign, folds, left_out, split
 from tlkit.errors import UsageError
+from tlkit.splits import assign, folds, left_out, split
 
 SHARES = st.floats(0.01, 0.99)
 SEEDS = st.integers(0, 2**32)

@@ -5,11 +5,11 @@ import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 
-from tlkit.data.layout import SPLITS
-from tlkit.data.listed import Entry, named
-from tlkit.data.photos import shown
-from tlkit.data.tree import nfc
 from tlkit.errors import DataError, UsageError
+from tlkit.printed import shown
+from tlkit.sources.layout import SPLITS
+from tlkit.sources.listed import Entry, named
+from tlkit.sources.tree import nfc
 
 FORMS = (
     "Groups are told by name:REGEX (what a pattern finds in a file's name), folder:N (1: the folder that "

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tlkit.data.folders import Folder
-from tlkit.data.photos import SUFFIXES, shown
-from tlkit.data.tree import LITTER
+from tlkit.data.photos import SUFFIXES
+from tlkit.printed import shown
+from tlkit.sources.tree import LITTER
 
 PICTURES = frozenset(suffix for suffixes in SUFFIXES.values() for suffix in suffixes)
 HIDDEN = "hidden, or left behind by a desktop"

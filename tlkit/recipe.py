@@ -92,7 +92,9 @@ class Recipe:
         0.2, "Share of each class kept for validation, where nothing says which.", above=0, below=1
     )
     split: str | None = knob(
-        None, "An earlier run's folder or its split.csv: photos in it keep their sides.", metavar="FILE"
+        None,
+        "An earlier run (its folder, its split.csv, or last): photos in it keep their sides.",
+        metavar="RUN|FILE|last",
     )
     folds: int = knob(0, "Cross-validate in so many folds first; 0 does not.", lower=0, upper=20)
     seed: int = knob(
@@ -272,10 +274,10 @@ def _in_bounds(name: str, value: Any) -> Any:
             f"weights is {_quoted(value)}, and there is no such file.",
             "Use imagenet, none, or a weights file.",
         )
-    if name == "split" and not Path(value).exists():
+    if name == "split" and value != "last" and not Path(value).exists():
         raise UsageError(
             f"split is {_quoted(value)}, and there is no such file.",
-            "Use an earlier run's folder, or its split.csv.",
+            "Use an earlier run's folder, its split.csv, or last.",
         )
     if name == "folds" and value == 1:
         raise RecipeError(

@@ -448,3 +448,12 @@ def test_the_sample_is_what_its_readme_says():
         "val 24: brick 8, grass 8, gravel 8.",
     )
     assert sum(path.stat().st_size for path in TEXTURES.rglob("*.jpg")) < 3_000_000
+
+
+def test_subfolders_of_a_table_are_wrong_usage(pets):
+    (pets / "photos.csv").write_text("path,label\ncat/1.jpg,cat\ndog/1.jpg,dog\n")
+    assert len(scan(pets / "photos.csv").photos) == 2
+    with pytest.raises(
+        UsageError, match="--subfolders merge is about folders, and .*photos.csv are rows of a table"
+    ):
+        scan(pets / "photos.csv", subfolders="merge")

@@ -31,8 +31,9 @@ def test_a_run_of_nested_classes_is_evaluated_on_nested_classes(finished, tmp_pa
     (tmp_path / "recipe.toml").write_text('subfolders = "merge"\n')
     for name in classes:
         shutil.copytree(photos(finished) / "val" / name, tmp_path / "all" / name / "deep")
-    assert folder.subfolders(known) == "merge"
-    assert folder.subfolders(known._replace(run=None)) == "ignore"
+    assert folder.subfolders(known, tmp_path) == "merge"
+    assert folder.subfolders(known._replace(run=None), tmp_path) == "ignore"
+    assert folder.subfolders(known, tmp_path / "photos.csv") == "ignore"  # a table has no folders
     _, found, _, _ = evaluation._photos(known, classes, tmp_path / "all", SILENT)
     assert len(found) == 24
 

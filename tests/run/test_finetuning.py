@@ -229,6 +229,15 @@ def test_the_first_lines_name_device_precision_and_how_the_folder_was_read(few, 
     assert "10 photos to train on, 2 to validate, split by seed." in notes.told
 
 
+def test_the_last_run_s_split_is_taken_up_by_its_name(few, workplace, settings):
+    with pytest.raises(UsageError, match="There is no finished run under"):
+        tlkit.finetune(few, split="last", **settings)
+    first = tlkit.finetune(few, epochs=0, export="none", seed=3, **settings)
+    second = tlkit.finetune(few, epochs=0, export="none", split="last", **settings)
+    assert (Path(second.run) / "split.csv").read_text() == (Path(first.run) / "split.csv").read_text()
+    assert recipe.load(Path(second.run) / "recipe.toml").split == str(first.run)
+
+
 def test_a_usual_shape_that_loses_much_by_the_fit_is_told(few, tmp_path, settings):
     for path in few.rglob("*.jpg"):
         photo = Image.open(path)

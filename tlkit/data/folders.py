@@ -110,6 +110,11 @@ def _list(images: Source, subfolders: str, group: str | None) -> Listed:
                     "Use name:REGEX or folder:N.",
                 )
             return layout.survey(path, subfolders)
+    if subfolders != "ignore":
+        raise UsageError(
+            f"--subfolders {subfolders} is about folders, and {_called(images)} are rows of a table.",
+            "Leave it away: a table says which photo is of which class.",
+        )
     return tables.read(images, group="group" if column is None else column)
 
 

@@ -48,7 +48,7 @@ def _photos(
         assert known.run is not None
         root, photos = folder.photos(known.run, "val", tuple(labels))
         return root, photos, "val", (f"The run's own validation photos, in {root}.",)
-    found = data.scan(images, subfolders=folder.subfolders(known), progress=progress)
+    found = data.scan(images, subfolders=folder.subfolders(known, images), progress=progress)
     photos = match(found, labels)
     splits = {photo.split for photo in photos}
     split = next((name for name in ("test", "val") if name in splits), None)

@@ -67,7 +67,7 @@ def scheme(format: str, quantize: str | None) -> str:
 def _photos(known, labels, images, progress) -> tuple[Path, tuple[Photo, ...], tuple[Photo, ...]]:
     """Where the photos lie, those to check on and those to calibrate on; never the same ones."""
     if images is not None:
-        found = data.scan(images, subfolders=folder.subfolders(known), progress=progress)
+        found = data.scan(images, subfolders=folder.subfolders(known, images), progress=progress)
         for note in found.notes:
             progress.note(note)
         relabelled = match(found, labels)

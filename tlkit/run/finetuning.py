@@ -5,6 +5,7 @@ import platform
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -53,6 +54,8 @@ def finetune(
     if isinstance(images, str | os.PathLike):
         images = Path(images)
     folder.check(images, output)
+    if recipe.split == "last":  # another one tomorrow: the recipe that is written names it
+        recipe = replace(recipe, split=str(folder.find("last").run))
     with formats.Converter() as converter:
         if _exports(recipe):
             converter.start()

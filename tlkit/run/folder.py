@@ -46,9 +46,9 @@ class Known(NamedTuple):
         return opened.labels
 
 
-def subfolders(known: Known) -> str:
-    """What folders inside class folders were to the run that a model came from."""
-    if known.run is None:
+def subfolders(known: Known, images: Any) -> str:
+    """How the run of a model read folders inside class folders, for photos that are given to it now."""
+    if known.run is None or not (isinstance(images, Path) and images.is_dir()):  # a table has no folders
         return "ignore"
     return str(recipe.parse(known.run / "recipe.toml").get("subfolders", "ignore"))
 

@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import time
 import unicodedata
 from pathlib import Path
 
@@ -457,3 +458,46 @@ def test_subfolders_of_a_table_are_wrong_usage(pets):
         UsageError, match="--subfolders merge is about folders, and .*photos.csv are rows of a table"
     ):
         scan(pets / "photos.csv", subfolders="merge")
+
+
+def opened(root: Path, cache: Path) -> list[str]:
+    """The files below `root` that a scan opens, in a process of its own."""
+    code = (
+        "import sys\n"
+        "from tlkit import data\n"
+        "root, found = sys.argv[1], []\n"
+        "sys.addaudithook(lambda event, about: found.append(str(about[0])) if event == 'open' else None)\n"
+        "data.scan(root)\n"
+        "print('\\n'.join(sorted(path for path in found if path.startswith(root))))"
+    )
+    environment = {**os.environ, "XDG_CACHE_HOME": str(cache)}
+    done = subprocess.run([sys.executable, "-c", code, root], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return [path.removeprefix(f"{root}/") for path in done.stdout.split()]
+
+
+def test_each_file_is_read_once_and_again_only_when_it_changed(pets, tmp_path):
+    fill(pets, {"cat/broken.jpg": b"text"})
+    time.sleep(0.15)  # a file written this moment is not remembered
+    every = sorted(str(path.relative_to(pets)) for path in pets.rglob("*.jpg"))
+    assert opened(pets, tmp_path / "cache") == every
+    assert opened(pets, tmp_path / "cache") == []
+    fill(pets, {"dog/2.jpg": 77})
+    assert opened(pets, tmp_path / "cache") == ["dog/2.jpg"]
+
+
+def test_a_second_scan_takes_a_tenth_of_the_time(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    large = Image.open(TEXTURES / "train/brick/brick-01.jpg").resize((1600, 1200))
+    for number in range(30):
+        path = tmp_path / "photos" / "ab"[number % 2] / f"{number}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        large.rotate(number).save(path)
+    time.sleep(0.15)
+    seconds = []
+    for _ in range(2):
+        started = time.perf_counter()
+        folder = scan(tmp_path / "photos")
+        seconds.append(time.perf_counter() - started)
+        assert len(folder.photos) == 30
+    assert seconds[1] * 10 < seconds[0]

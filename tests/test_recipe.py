@@ -273,3 +273,11 @@ def test_a_shipped_recipe_tells_command_measurement_machine_and_data(name, tmp_p
     # The photos need not be here: a folder that is takes their place.
     parsed = cli.commands["finetune"].make_context("finetune", [*words[2:-1], str(tmp_path)]).params
     assert parsed["name"] == name
+
+
+def test_a_long_value_keeps_its_ends_and_its_quotes():
+    with pytest.raises(RecipeError) as caught:
+        recipe.load(head="x" * 500 + "end")
+    told = caught.value.message
+    assert "head is 'xxx" in told and "xend'; it has to be linear or mlp." in told
+    assert len(told) < 250

@@ -20,6 +20,7 @@ from tlkit import backbones
 from tlkit.errors import OutputError, RecipeError, TlkitError, UnknownBackbone, UsageError
 
 SHOWN = 10  # findings that are told in full
+LONG = 160  # letters of a value in a message
 
 
 def knob(default: Any, help: str, **limits: Any) -> Any:
@@ -338,6 +339,7 @@ def _either(names: Iterable[str]) -> str:
 
 
 def _quoted(value: Any) -> str:
-    """As it may stand in a sentence: long values cut short."""
-    written = f"'{value}'" if isinstance(value, str | PathLike) else repr(value)
-    return written if len(written) <= 80 else f"{written[:77]}…"
+    """As it may stand in a sentence: a very long one loses its middle, as a path tells most at its ends."""
+    written = str(value) if isinstance(value, str | PathLike) else repr(value)
+    short = written if len(written) <= LONG else f"{written[: LONG // 2]}…{written[-LONG // 2 :]}"
+    return f"'{short}'" if isinstance(value, str | PathLike) else short

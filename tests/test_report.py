@@ -162,7 +162,7 @@ def test_labels_to_look_at_are_told_ten_at_the_most_the_least_believed_first():
     ]
     lines = changed(FINETUNED, suspects=rows).text().splitlines()
     start = lines.index("  Labels to look at (a model that did not train on them believes another):")
-    assert lines[start + 2] == "  1.jpg: dog, not cat (which it finds 1.0% likely)"
+    assert lines[start + 2] == "    1.jpg: dog, not cat (which it finds 1.0% likely)"
     assert lines[start + 11] == "  and 2 more"
     assert "Labels to look at" not in FINETUNED.text()
     assert json.loads(changed(FINETUNED, suspects=rows).json())["suspects"] == rows

@@ -169,7 +169,7 @@ class Finetuned(Report):
         ] + printed.listed(
             rows,
             lambda row: (
-                f"  {printed.shown(row['path'])}: {row['suggested']}, not {row['label']} "
+                f"    {printed.shown(row['path'])}: {row['suggested']}, not {row['label']} "
                 f"(which it finds {printed.percent(row['probability'])} likely)"
             ),
         )

@@ -59,7 +59,7 @@ def test_roots_do_not_mix(tmp_path):
 def test_another_version_reads_anew(tmp_path, monkeypatch):
     with Cache(tmp_path) as known:
         known.put("a.jpg", some())
-    monkeypatch.setattr(cache, "VERSION", cache.VERSION + 1)
+    monkeypatch.setattr(cache, "VERSION", cache.VERSION + 1)  # as in a later release
     with Cache(tmp_path) as known:
         assert known.get("a.jpg") is None
         known.put("a.jpg", some(2))
@@ -151,18 +151,23 @@ def test_no_place_to_write_is_done_without(tmp_path, monkeypatch):
         assert known.get("a.jpg") is None
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
-def test_a_cache_folder_of_somebody_else_is_done_without(tmp_path):
-    """In a child with another uid, as permission bits do not bind root."""
-    (tmp_path / "locked").mkdir(mode=0o700)
+def test_a_cache_folder_that_may_not_be_entered_is_done_without(tmp_path):
+    """In a child, which becomes another user if it is root: permission bits do not bind root."""
+    locked = tmp_path / "locked"
+    locked.mkdir(mode=0)
     code = (
-        "import os; from pathlib import Path; from tlkit.data.cache import Cache\n"
-        "os.setuid(65534)\n"
-        "with Cache(Path('/')) as known: print(known.get('a.jpg'))"
+        "import os; from pathlib import Path; from tlkit.data.cache import Cache, Memory\n"
+        "if os.geteuid() == 0: os.setuid(65534)\n"
+        "for _ in range(2):\n"
+        "    with Cache(Path('/')) as known:\n"
+        "        print(known.get('a.jpg'))\n"
+        "        known.put('a.jpg', Memory(b'facts', None, 'empty'))"
     )
-    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "locked")}
+    environment = {**os.environ, "XDG_CACHE_HOME": str(locked)}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
-    assert (done.stdout, done.stderr) == ("None\n", "")
+    locked.chmod(0o700)
+    assert (done.stdout, done.stderr) == ("None\nNone\n", "")
+    assert not list(locked.iterdir())
 
 
 def test_a_changed_file_is_not_recognised(tmp_path):

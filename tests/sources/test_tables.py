@@ -467,7 +467,7 @@ def test_broken_parquet_is_one_line(tmp_path):
 
 
 def test_parquet_of_several_batches_and_types(tmp_path, monkeypatch):
-    monkeypatch.setattr(rows, "BATCH", 7)
+    monkeypatch.setattr(rows, "BATCH", 7)  # the real reader; as many batches as a table of millions has
     paths = [f"{n}.jpg" for n in range(50)]
     labels = pyarrow.array([n % 3 or None for n in range(50)], pyarrow.int64())
     groups = pyarrow.array([f"g{n // 10}" for n in range(50)]).dictionary_encode()

@@ -18,6 +18,7 @@ def fresh(code):
     [
         "tlkit",
         "tlkit.cli",
+        "tlkit.options",
         "tlkit.recipe",
         "tlkit.errors",
         "tlkit.backbones",

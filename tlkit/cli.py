@@ -1,4 +1,4 @@
-"""The command line: parse, call, print. Click only here; Keras loads inside the commands."""
+"""The command line: parse, call, print. Click only here and in `options`; Keras loads inside the commands."""
 
 import errno
 import logging
@@ -13,12 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import click
-from click.shell_completion import CompletionItem
 
 from tlkit import __version__, printed, progress, recipe, report
-from tlkit.backbones import INDEX
 from tlkit.errors import TlkitError, UsageError
-from tlkit.recipe import KNOBS, TYPES
+from tlkit.options import knobs, known_backbones, known_recipes, some, spoken
+from tlkit.recipe import KNOBS
 
 PHOTOS = click.Path(exists=True, path_type=Path)  # a folder, or a table of paths and labels
 FILE = click.Path(exists=True, path_type=Path)
@@ -51,89 +50,6 @@ class Commands(click.Group):
                 raise
             message = f"A path is longer than the system takes: '{printed.shown(str(error.filename))[:60]}…'."
             raise Failure(UsageError(message, "Name a shorter one.")) from error
-
-
-class Knob(click.Option):
-    """An option whose default stands in `Recipe`: shown here, filled in by `recipe.load`."""
-
-    def get_help_extra(self, ctx: click.Context) -> Any:
-        extra = super().get_help_extra(ctx)
-        return {**extra, "default": self.show_default} if self.show_default else extra
-
-
-def knobs(command: Callable) -> Callable:
-    """Give `command` an option for each field of `Recipe`; None means that it was not given."""
-    return some(*KNOBS)(command)
-
-
-def some(*names: str) -> Callable:
-    """As `knobs`, for these fields."""
-
-    def add(command: Callable) -> Callable:
-        for name in reversed(names):
-            command = _knob(name)(command)
-        return command
-
-    return add
-
-
-def _knob(name: str) -> Callable:
-    limits, kind = KNOBS[name].metadata, TYPES[name]
-    default: Any = KNOBS[name].default
-    several = isinstance(default, tuple)
-    shown = ", ".join(default) if several else default
-    option = f"--{name.replace('_', '-')}"
-    settings: dict[str, Any] = {"type": str, "metavar": limits.get("metavar")}
-    if "choices" in limits:
-        settings["type"] = click.Choice(limits["choices"])
-    elif kind is float or kind in (int, int | None):
-        ranged, settings["metavar"] = (click.FloatRange, "X") if kind is float else (click.IntRange, "N")
-        settings["type"] = ranged(
-            min=limits.get("lower", limits.get("above")),
-            max=limits.get("upper", limits.get("below")),
-            min_open="above" in limits,
-            max_open="below" in limits,
-        )
-    elif kind is bool:
-        option, shown, settings = f"{option}/--no-{name.replace('_', '-')}", "", {"is_flag": True}
-    if name == "backbone":
-        settings["shell_complete"] = _backbones
-    shown = None if default is None or shown == "" else str(shown)
-    return click.option(
-        option,
-        name,
-        cls=Knob,
-        help=limits["help"],
-        default=None,
-        multiple=several,
-        show_default=shown,
-        **settings,
-    )
-
-
-def _backbones(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
-    return [name for name in INDEX if name.startswith(incomplete)]
-
-
-def _recipes(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Shipped recipes, and files in case it is one."""
-    names = [CompletionItem(name) for name in recipe.shipped() if name.startswith(incomplete)]
-    return names or [CompletionItem(incomplete, type="file")]
-
-
-def spoken(command: Callable) -> Callable:
-    """What stands after every command: --json, --quiet and --debug."""
-
-    def stderr(ctx: click.Context, param: click.Parameter, quiet: bool) -> progress.Silent:
-        return progress.to(sys.stderr, quiet)
-
-    for option in (
-        click.option("--debug", is_flag=True, expose_value=False, help="Show the trace of what goes wrong."),
-        click.option("--quiet", "told", is_flag=True, callback=stderr, help="Say nothing on the way."),
-        click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object."),
-    ):
-        command = option(command)
-    return command
 
 
 def show(result: report.Report, as_json: bool) -> None:
@@ -189,7 +105,7 @@ def check(
     "--recipe",
     "name",
     metavar="NAME|FILE",
-    shell_complete=_recipes,
+    shell_complete=known_recipes,
     help="A shipped recipe or a TOML file; other options override it.",
 )
 @knobs
@@ -311,7 +227,7 @@ def export(
 
 
 @cli.command()
-@click.argument("name", required=False, shell_complete=_backbones)
+@click.argument("name", required=False, shell_complete=known_backbones)
 @spoken
 def backbones(name: str | None, as_json: bool, told: progress.Silent) -> None:
     """List the backbones.
@@ -345,7 +261,7 @@ def ls(as_json: bool, told: progress.Silent) -> None:
 
 
 @recipes.command()
-@click.argument("name", shell_complete=_recipes)
+@click.argument("name", shell_complete=known_recipes)
 @spoken
 def cat(name: str, as_json: bool, told: progress.Silent) -> None:
     """Print the recipe NAME.
@@ -357,7 +273,7 @@ def cat(name: str, as_json: bool, told: progress.Silent) -> None:
 
 
 @recipes.command()
-@click.argument("name", shell_complete=_recipes)
+@click.argument("name", shell_complete=known_recipes)
 @click.argument("file", type=NEW)
 @spoken
 def cp(name: str, file: Path, as_json: bool, told: progress.Silent) -> None:

@@ -1,0 +1,95 @@
+"""Settings as Click options: one for each field of `Recipe`, and what stands after every command."""
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import click
+from click.shell_completion import CompletionItem
+
+from tlkit import progress, recipe
+from tlkit.backbones import INDEX
+from tlkit.recipe import KNOBS, TYPES
+
+
+class Knob(click.Option):
+    """An option whose default stands in `Recipe`: shown here, filled in by `recipe.load`."""
+
+    def get_help_extra(self, ctx: click.Context) -> Any:
+        extra = super().get_help_extra(ctx)
+        return {**extra, "default": self.show_default} if self.show_default else extra
+
+
+def knobs(command: Callable) -> Callable:
+    """Give `command` an option for each field of `Recipe`; None means that it was not given."""
+    return some(*KNOBS)(command)
+
+
+def some(*names: str) -> Callable:
+    """As `knobs`, for these fields."""
+
+    def add(command: Callable) -> Callable:
+        for name in reversed(names):
+            command = _knob(name)(command)
+        return command
+
+    return add
+
+
+def _knob(name: str) -> Callable:
+    limits, kind = KNOBS[name].metadata, TYPES[name]
+    default: Any = KNOBS[name].default
+    several = isinstance(default, tuple)
+    shown = ", ".join(default) if several else default
+    option = f"--{name.replace('_', '-')}"
+    settings: dict[str, Any] = {"type": str, "metavar": limits.get("metavar")}
+    if "choices" in limits:
+        settings["type"] = click.Choice(limits["choices"])
+    elif kind is float or kind in (int, int | None):
+        ranged, settings["metavar"] = (click.FloatRange, "X") if kind is float else (click.IntRange, "N")
+        settings["type"] = ranged(
+            min=limits.get("lower", limits.get("above")),
+            max=limits.get("upper", limits.get("below")),
+            min_open="above" in limits,
+            max_open="below" in limits,
+        )
+    elif kind is bool:
+        option, shown, settings = f"{option}/--no-{name.replace('_', '-')}", "", {"is_flag": True}
+    if name == "backbone":
+        settings["shell_complete"] = known_backbones
+    shown = None if default is None or shown == "" else str(shown)
+    return click.option(
+        option,
+        name,
+        cls=Knob,
+        help=limits["help"],
+        default=None,
+        multiple=several,
+        show_default=shown,
+        **settings,
+    )
+
+
+def known_backbones(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    return [name for name in INDEX if name.startswith(incomplete)]
+
+
+def known_recipes(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Shipped recipes, and files in case it is one."""
+    names = [CompletionItem(name) for name in recipe.shipped() if name.startswith(incomplete)]
+    return names or [CompletionItem(incomplete, type="file")]
+
+
+def spoken(command: Callable) -> Callable:
+    """What stands after every command: --json, --quiet and --debug."""
+
+    def stderr(ctx: click.Context, param: click.Parameter, quiet: bool) -> progress.Silent:
+        return progress.to(sys.stderr, quiet)
+
+    for option in (
+        click.option("--debug", is_flag=True, expose_value=False, help="Show the trace of what goes wrong."),
+        click.option("--quiet", "told", is_flag=True, callback=stderr, help="Say nothing on the way."),
+        click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object."),
+    ):
+        command = option(command)
+    return command

@@ -7,6 +7,7 @@ import keras
 from keras import Model, layers
 
 from tlkit import backbones
+from tlkit.backbones.taps import stages
 from tlkit.errors import UsageError
 
 HIDDEN = 256  # units of the `mlp` head
@@ -40,11 +41,11 @@ def build(
     >>> build("efficientnet_test", ["cat", "dog"], weights=None).output_shape
     (None, 2)
     """
-    shape = None if image_size is None else (image_size, image_size, 3)
+    side = image_size or backbones.variant(backbone).image_size
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy)  # Keras has no other way to reach every layer of a builder
     try:
-        options: dict[str, Any] = {} if shape is None else {"input_shape": shape}
+        options: dict[str, Any] = {"input_shape": (side, side, 3)}
         if weights is None:
             options["seed"] = seed
         trunk = backbones.build(backbone, weights=weights, include_top=False, pooling="avg", **options)
@@ -61,12 +62,6 @@ def build(
     finally:
         keras.config.set_dtype_policy(before)
     return Model(trunk.input, x, name=backbone)
-
-
-def stages(model: Model) -> list[str]:
-    """The stage marks of a model, from the photo to the head: `stem`, `stage1`, …"""
-    names = [layer.name for layer in model.layers if isinstance(layer, layers.Identity)]
-    return [name for name in names if name == "stem" or name.removeprefix("stage").isdigit()]
 
 
 def groups(model: Model) -> list[tuple[str, list[layers.Layer]]]:

@@ -53,9 +53,8 @@ def test_fixed_and_free_sizes_pad_alike(golden):
 
 
 def norms(model):
-    return [
-        model.get_layer(name) for name in efficientnet.names(variant(model.name)) if name.endswith("_norm")
-    ]
+    names = efficientnet.names(variant(model.name), efficientnet.GEOMETRIES["tensorflow"])
+    return [model.get_layer(name) for name in names if name.endswith("_norm")]
 
 
 def statistics(model):

@@ -8,7 +8,7 @@ import pytest
 from make_golden import picture
 
 from tlkit import backbones
-from tlkit.backbones import build, frame
+from tlkit.backbones import build, frame, options, pixels, taps
 from tlkit.errors import UsageError
 
 PHOTO = picture(64)[None]
@@ -59,6 +59,25 @@ def dropout_takes_effect():
     assert small().get_layer("top_dropout").rate == backbones.variant("efficientnet_test").dropout
 
 
+def drop_path_takes_effect():
+    shares = [layer.rate for layer in small(drop_path=0.5).layers if layer.name.endswith("_drop_path")]
+    assert shares and shares == sorted(shares) and 0 < shares[0] < shares[-1] < 0.5
+    assert not [layer for layer in small().layers if layer.name.endswith("_drop_path")]
+    keras.utils.set_random_seed(0)
+    model = small(drop_path=0.6, include_top=False)
+    np.testing.assert_allclose(output(model), output(small(include_top=False)), rtol=1e-5)
+    alike = model(np.repeat(PHOTO, 16, axis=0), training=True).numpy()
+    assert abs(alike - alike[:1]).max() > 0  # each photo loses branches of its own
+
+
+def geometry_takes_effect():
+    own, same, other = (small(**given) for given in ({}, {"geometry": "tensorflow"}, {"geometry": "torch"}))
+    np.testing.assert_array_equal(output(own), output(same))
+    assert abs(output(own) - output(other)).max() > 1e-5
+    assert other.get_layer("stem_conv_norm").epsilon == 1e-5
+    assert build("efficientnet_lite0", geometry="tensorflow", include_top=False).count_params() == 3_413_024
+
+
 def classifier_activation_takes_effect():
     logits = output(small(classifier_activation=None)).astype("float64")
     softmax = np.exp(logits) / np.exp(logits).sum()
@@ -92,7 +111,7 @@ def test_name_does_not_choose_the_weights():
     assert renamed.count_params() == backbones.variant("efficientnet_lite0").total_parameters
 
 
-@pytest.mark.parametrize("option", frame.Options.__annotations__)
+@pytest.mark.parametrize("option", options.Options.__annotations__)
 def test_every_option_takes_effect(option):
     globals()[f"{option}_takes_effect"]()
 
@@ -119,16 +138,16 @@ def test_every_option_takes_effect(option):
         ({"seed": 1}, "seed would do nothing beside weights. Leave it out, or use weights=None."),
         (
             {"input_shape": (224, 31, 3)},
-            "(224, 31, 3) is too small: five stages halve it to nothing. Use 32 or",
+            "(224, 31, 3) is too small: nothing would be left for its last stage. Use 32 or",
         ),
         ({"input_shape": (None, 16, 3)}, "input_shape=(None, 16, 3) is too small"),
         (
             {"input_shape": (224, 224, 1)},
-            "input_shape=(224, 224, 1) must be (height, width, 3), channels last.",
+            "input_shape=(224, 224, 1) must be (height, width, channels), channels last.",
         ),
-        ({"input_shape": (3, 224, 224)}, "must be (height, width, 3), channels last."),
-        ({"input_shape": (224, 224)}, "must be (height, width, 3)"),
-        ({"input_shape": 224}, "input_shape=224 must be (height, width, 3)"),
+        ({"input_shape": (3, 224, 224)}, "must be (height, width, channels), channels last."),
+        ({"input_shape": (224, 224)}, "must be (height, width, channels)"),
+        ({"input_shape": 224}, "input_shape=224 must be (height, width, channels)"),
         ({"weights": None, "classes": 0}, "classes=0 must be a whole number from 1 on."),
         (
             {"include_top": "no", "dropout": 1},
@@ -139,6 +158,12 @@ def test_every_option_takes_effect(option):
         ({"weights": 3}, "weights=3 must be a name, a path or None."),
         ({"weights": None, "seed": -1}, "seed=-1 must be a whole number from 0 on."),
         ({"name": 3}, "name=3 must be a text."),
+        ({"drop_path": 1.0}, "drop_path=1.0 must be a share from 0 to below 1."),
+        ({"weights": None, "geometry": "caffe"}, "no geometry called 'caffe'. Use 'tensorflow' or 'torch'."),
+        (
+            {"geometry": "torch"},
+            "the weights 'imagenet' fit the geometry 'tensorflow', not 'torch'. Leave geometry out, or use",
+        ),
     ],
 )
 def test_what_would_be_ignored_or_wrong_is_refused(options, text):
@@ -149,11 +174,36 @@ def test_what_would_be_ignored_or_wrong_is_refused(options, text):
     assert "\n" not in str(caught.value)
 
 
+def test_one_grey_channel_scores_as_its_rgb_copy():
+    grey = picture(64)[None, :, :, :1]
+    one, three = (build("efficientnet_lite0", input_shape=(64, 64, channels)) for channels in (1, 3))
+    np.testing.assert_array_equal(output(one, grey), output(three, np.repeat(grey, 3, axis=3)))
+
+
+def test_a_fourth_channel_starts_without_a_say_and_learns():
+    four, three = (build("efficientnet_lite0", input_shape=(64, 64, channels)) for channels in (4, 3))
+    extra = np.concatenate([PHOTO, PHOTO[..., :1]], axis=3)
+    np.testing.assert_allclose(output(four, extra), output(three), rtol=1e-4, atol=1e-7)
+    kernel = four.get_layer("stem_conv").kernel
+    assert kernel.shape[2] == 4 and not kernel.numpy()[:, :, 3].any()
+
+
+def test_random_weights_take_any_count_of_channels():
+    assert small(input_shape=(64, 64, 6)).get_layer("stem_conv").kernel.shape[2] == 6
+
+
+def test_statistics_by_channel_are_extended_by_their_mean():
+    statistics = (100.0, 110.0, 150.0)
+    for channels, expected in ((1, [120]), (2, [120, 120]), (3, statistics), (5, [*statistics, 120, 120])):
+        np.testing.assert_allclose(frame._by_channel(statistics, channels), expected)
+
+
 def test_what_is_given_as_it_would_be_anyway_is_fine():
     small(include_top=True, pooling=None)
     assert build("efficientnet_lite0", classes=1000).output_shape == (None, 1000)
 
 
 def test_examples_in_docstrings():
-    results = doctest.testmod(backbones)
-    assert results.attempted >= 4 and results.failed == 0
+    for module, examples in ((backbones, 4), (pixels, 1), (taps, 3)):
+        results = doctest.testmod(module)
+        assert results.attempted >= examples and results.failed == 0

@@ -150,12 +150,12 @@ def test_without_the_top_all_else_is_loaded():
 def small():
     """A small network, and tensors for all of it as its publisher would name them."""
     model = build("efficientnet_test", seed=0)
-    names = efficientnet.names(variant("efficientnet_test"))
+    names = efficientnet.names(variant("efficientnet_test"), efficientnet.GEOMETRIES["tensorflow"])
     rng = np.random.default_rng(0)
     tensors = {}
     for layer in model.layers:
         if layer.weights:
-            for attribute, suffix, axes in weights.PARTS[type(layer)]:
+            for attribute, suffix, axes in weights.PARTS["torch"][type(layer)]:
                 variable = getattr(layer, attribute)
                 if variable is not None:
                     shape = tuple(variable.shape[axes.index(axis)] for axis in range(len(axes)))

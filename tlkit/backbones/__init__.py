@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from keras import Model
 
-    from tlkit.backbones.frame import Options, Row
+    from tlkit.backbones.options import Options, Row
 
 INDEX = {
     "efficientnet_lite0": "efficientnet:EfficientNetLite0",
@@ -27,11 +27,20 @@ INDEX = {
 
 _BUILDERS = {entry.partition(":")[2]: name for name, entry in INDEX.items()}
 
-__all__ = ["INDEX", "build", "family", "variant", *_BUILDERS]
+# What else is public, and the module that it loads with.
+_LATE = {
+    "PixelWarning": "pixels",
+    "check_pixels": "pixels",
+    "Options": "options",
+    "Tap": "taps",
+    "pyramid": "taps",
+}
+
+__all__ = ["INDEX", "build", "family", "variant", *_LATE, *_BUILDERS]
 
 
 def build(name: str, /, **options: "Unpack[Options]") -> "Model":
-    """The backbone called `name` in INDEX; options: `frame.Options`.
+    """The backbone called `name` in INDEX; options: `options.Options`.
 
     Raises `UnknownBackbone`, and what its builder raises.
 
@@ -68,8 +77,10 @@ def __getattr__(attribute: str) -> Any:
     """`from tlkit.backbones import EfficientNetLite0`: Keras loads here, not with the index."""
     if attribute in _BUILDERS:
         return _builder(_BUILDERS[attribute])
+    if attribute in _LATE:
+        return getattr(importlib.import_module(f"{__name__}.{_LATE[attribute]}"), attribute)
     raise AttributeError(f"module '{__name__}' has no attribute '{attribute}'")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_BUILDERS})
+    return sorted({*globals(), *_LATE, *_BUILDERS})

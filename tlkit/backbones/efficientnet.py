@@ -101,6 +101,8 @@ GROUPS = (
 
 
 class Block(NamedTuple):
+    group: int  # of `GROUPS`, and the place in it, from 0 on
+    place: int
     stage: int
     name: str
     expansion: int
@@ -116,11 +118,11 @@ def plan(variant: Variant) -> list[Block]:
         scaled = 0 < group < len(GROUPS) - 1
         if first_stride == 2:
             stage, index = stage + 1, 0
-        for repeat in range(math.ceil(repeats * variant.depth) if scaled else repeats):
+        for place in range(math.ceil(repeats * variant.depth) if scaled else repeats):
             index += 1
-            stride = first_stride if repeat == 0 else 1
-            name = f"stage{stage}_block{index}"
-            blocks.append(Block(stage, name, expansion, kernel, rounded(width * variant.width), stride))
+            stride = first_stride if place == 0 else 1
+            name, channels = f"stage{stage}_block{index}", rounded(width * variant.width)
+            blocks.append(Block(group, place, stage, name, expansion, kernel, channels, stride))
     return blocks
 
 
@@ -156,19 +158,33 @@ def body(x: KerasTensor, variant: Variant, geometry: Geometry, options: Options)
     return conv_norm(x, variant.last, 1, geometry=geometry, act="relu6", name="last_conv")
 
 
+PARTS = ("expand", "depthwise", "project")
+
+
 def names(variant: Variant, geometry: Geometry) -> dict[str, Source]:
     """Our layers as efficientnet-lite-pytorch calls them, whose names the packages' files use."""
     found: dict[str, Source] = {"stem_conv": "_conv_stem", "stem_conv_norm": "_bn0"}
-    for number, (_, name, expansion, *_) in enumerate(plan(variant)):
-        parts = ("expand", "depthwise", "project")
-        for norm, part in enumerate(parts):
-            if part != "expand" or expansion > 1:
-                found[f"{name}_{part}"] = f"_blocks.{number}._{part}_conv"
-                found[f"{name}_{part}_norm"] = f"_blocks.{number}._bn{norm}"
+    for number, this in enumerate(plan(variant)):
+        for norm, part in enumerate(PARTS):
+            if part != "expand" or this.expansion > 1:
+                found[f"{this.name}_{part}"] = f"_blocks.{number}._{part}_conv"
+                found[f"{this.name}_{part}_norm"] = f"_blocks.{number}._bn{norm}"
     return {**found, "last_conv": "_conv_head", "last_conv_norm": "_bn1", LOGITS: "_fc"}
 
 
-FAMILY = Family(VARIANTS, GEOMETRIES, body, {"efficientnet-lite-pytorch": names})
+def timm(variant: Variant, geometry: Geometry) -> dict[str, Source]:
+    """Our layers as timm calls them in efficientnet_lite0 … lite4 and their tf_ namesakes."""
+    found: dict[str, Source] = {"stem_conv": "conv_stem", "stem_conv_norm": "bn1"}
+    for this in plan(variant):
+        # A block that does not widen is a class of its own there: conv_pw is its projection.
+        theirs = ("conv_pw", "conv_dw", "conv_pwl") if this.expansion > 1 else ("conv_dw", "conv_pw")
+        for norm, (part, their) in enumerate(zip(PARTS[-len(theirs) :], theirs, strict=True), start=1):
+            found[f"{this.name}_{part}"] = f"blocks.{this.group}.{this.place}.{their}"
+            found[f"{this.name}_{part}_norm"] = f"blocks.{this.group}.{this.place}.bn{norm}"
+    return {**found, "last_conv": "conv_head", "last_conv_norm": "bn2", LOGITS: "classifier"}
+
+
+FAMILY = Family(VARIANTS, GEOMETRIES, body, {"efficientnet-lite-pytorch": names, "timm": timm})
 
 
 def EfficientNetLite0(**options: Unpack[Options]) -> Model:

@@ -16,4 +16,14 @@ EXPECTED = {
 STAGES = {"stem": "bn1", "stage1": "blocks.0", "stage2": "blocks.1", "stage3": "blocks.2"}
 STAGES |= {"stage4": "blocks.4", "stage5": "blocks.6", "top_logits": "classifier"}
 
-CASES: dict[str, Case] = {}
+CASES = {
+    "efficientnet_lite0_torch": Case(
+        "efficientnet_lite0",
+        "timm",
+        "efficientnet_lite0",
+        STAGES,
+        options={"geometry": "torch"},
+        step=True,
+        pixels=(127, 128),
+    ),
+}

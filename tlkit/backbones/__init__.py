@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from tlkit.backbones.options import Options, Row
 
 INDEX = {
+    "resnet50_v2": "resnet_v2:ResNet50V2",
+    "resnet101_v2": "resnet_v2:ResNet101V2",
+    "resnet152_v2": "resnet_v2:ResNet152V2",
+    "resnet_v2_test": "resnet_v2:ResNetV2Test",
     "efficientnet_lite0": "efficientnet:EfficientNetLite0",
     "efficientnet_lite1": "efficientnet:EfficientNetLite1",
     "efficientnet_lite2": "efficientnet:EfficientNetLite2",

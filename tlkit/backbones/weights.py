@@ -141,7 +141,8 @@ class Seen(NamedTuple):
     """A tensor that its publisher stores in another form than our layer does.
 
     Its axes after the first are seen as `shape`: a dense layer's inputs as (channels, height, width) of the
-    map that was flattened, or as (channels, 1, 1) for a convolution of ours.
+    map that was flattened, or as (channels, 1, 1) for a convolution of ours. A convolution's have that shape
+    already, and become the inputs of a dense layer of ours.
     """
 
     name: str
@@ -260,6 +261,8 @@ def _take(
         expected = tuple(variable.shape[axes.index(axis)] for axis in range(len(axes)))
     else:
         expected = (variable.shape[-1], math.prod(seen))
+        if tensor.ndim > 2:
+            expected = (variable.shape[-1], *seen)
     if tensor.shape != expected or tensor.dtype != np.float32:
         raise WeightsError(
             f"{backbone}: tensor '{name}' is {tensor.dtype} {tensor.shape}; "

@@ -1,0 +1,27 @@
+"""ResNet V2; its own geometry is compared with keras.applications in test_keras_applications.py."""
+
+from cases import Case, Expected
+
+PYRAMID = (
+    ("stem", 2, 64), ("stage1", 4, 256), ("stage2", 8, 512), ("stage3", 16, 1024), ("stage4", 32, 2048)
+)  # fmt: skip
+TEST = (("stem", 2, 8), ("stage1", 4, 32), ("stage2", 8, 64), ("stage3", 16, 128), ("stage4", 32, 256))
+
+# fmt: off
+EXPECTED = {
+    "resnet50_v2": Expected(25_568_360, 25_613_800, (23_519_360, 23_564_800), (7, 7, 2048), PYRAMID),
+    "resnet101_v2": Expected(44_577_896, 44_675_560, (42_528_896, 42_626_560), (7, 7, 2048), PYRAMID),
+    "resnet152_v2": Expected(60_236_904, 60_380_648, (58_187_904, 58_331_648), (7, 7, 2048), PYRAMID),
+    "resnet_v2_test": Expected(479_800, 482_696, (222_800, 225_696), (2, 2, 256), TEST),
+}
+# fmt: on
+
+# Ours ends with the final ReLU, which timm calls norm; stages.3 is the sum before it.
+STAGES = {"stem": "stem.conv", "stage1": "stages.0", "stage2": "stages.1", "stage3": "stages.2"}
+STAGES |= {"stage4": "norm", "top_logits": "head"}
+
+CASES = {
+    "resnetv2_50": Case(
+        "resnet50_v2", "timm", "resnetv2_50", STAGES, options={"geometry": "timm"}, step=True
+    ),
+}

@@ -19,6 +19,15 @@ if TYPE_CHECKING:
     from tlkit.backbones.options import Options, Row
 
 INDEX = {
+    "neocognitron": "neocognitron:Neocognitron",
+    "neocognitron_test": "neocognitron:NeocognitronTest",
+    "lenet5": "lenet:LeNet5",
+    "lenet5_32": "lenet:LeNet5_32",
+    "lenet_test": "lenet:LeNetTest",
+    "small_cnn": "small_cnn:SmallCNN",
+    "small_cnn_test": "small_cnn:SmallCNNTest",
+    "simple_resnet": "simple_resnet:SimpleResNet",
+    "simple_resnet_test": "simple_resnet:SimpleResNetTest",
     "resnet50_v2": "resnet_v2:ResNet50V2",
     "resnet101_v2": "resnet_v2:ResNet101V2",
     "resnet152_v2": "resnet_v2:ResNet152V2",

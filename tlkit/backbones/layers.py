@@ -61,11 +61,35 @@ def conv_norm(
     name: str,
     act: str | None = "relu",
     groups: int = 1,
+    gamma: str = "ones",
 ) -> KerasTensor:
     """Convolution, batch normalisation (`name`_norm), activation (`name`_relu; None: linear)."""
     bias, padding = geometry.bias, geometry.padding
     x = conv(x, filters, kernel, stride, name=name, padding=padding, bias=bias, groups=groups)
-    return norm(x, geometry=geometry, name=name, act=act)
+    return norm(x, geometry=geometry, name=name, act=act, gamma=gamma)
+
+
+def conv_relu(
+    x: KerasTensor,
+    filters: int,
+    kernel: int,
+    stride: int = 1,
+    *,
+    name: str,
+    padding: Literal["torch", "tensorflow", "valid"] = "torch",
+    groups: int = 1,
+) -> KerasTensor:
+    """Convolution with biases, then a ReLU called `name`_relu: before batch normalisation was known."""
+    return activation(
+        conv(x, filters, kernel, stride, name=name, padding=padding, groups=groups), "relu", name
+    )
+
+
+def dense_relu(x: KerasTensor, width: int, *, name: str) -> KerasTensor:
+    """A hidden dense layer, then a ReLU called `name`_relu."""
+    # Over incoming connections, unlike HE: a flattened map has many times more of these than `width`.
+    x = layers.Dense(width, kernel_initializer=initializers.HeNormal(), name=name)(x)
+    return activation(x, "relu", name)
 
 
 def depthwise_norm(
@@ -85,10 +109,17 @@ def depthwise_norm(
     return norm(x, geometry=geometry, name=name, act=act)
 
 
-def norm(x: KerasTensor, *, geometry: Conventions, name: str, act: str | None = "relu") -> KerasTensor:
-    """Batch normalisation called `name`_norm, then an activation called `name`_relu or `name`_relu6."""
+def norm(
+    x: KerasTensor, *, geometry: Conventions, name: str, act: str | None = "relu", gamma: str = "ones"
+) -> KerasTensor:
+    """Batch normalisation called `name`_norm, then an activation called `name`_relu or `name`_relu6.
+
+    `gamma`, "ones" or "zeros", is what it starts to multiply by.
+    """
     momentum, epsilon = geometry.momentum, geometry.epsilon
-    x = layers.BatchNormalization(momentum=momentum, epsilon=epsilon, name=f"{name}_norm")(x)
+    x = layers.BatchNormalization(
+        momentum=momentum, epsilon=epsilon, gamma_initializer=gamma, name=f"{name}_norm"
+    )(x)
     return x if act is None else activation(x, act, name)
 
 
@@ -115,6 +146,59 @@ def drop_path(x: KerasTensor, share: float, name: str) -> KerasTensor:
     if not share:
         return x
     return layers.Dropout(share, noise_shape=(None, 1, 1, 1), name=f"{name}_drop_path")(x)
+
+
+def bottleneck(
+    x: KerasTensor,
+    width: int,
+    channels: int,
+    stride: int = 1,
+    *,
+    geometry: Conventions,
+    name: str,
+    dropped: float = 0.0,
+    early: bool = False,
+    groups: int = 1,
+    squeeze: int | None = None,
+    gamma: str = "ones",
+) -> KerasTensor:
+    """Residual block of three: 1×1 down to `width`, 3×3 in `groups`, 1×1 up to `channels`; ReLU at its end.
+
+    The `stride` sits in the 3×3, or `early`, in the first 1×1. `squeeze`: channels within squeeze-and-excite.
+    """
+    before, within = (stride, 1) if early else (1, stride)
+    shortcut = projected(x, channels, stride, geometry=geometry, name=name)
+    x = conv_norm(x, width, 1, before, geometry=geometry, name=f"{name}_reduce")
+    x = conv_norm(x, width, 3, within, geometry=geometry, groups=groups, name=f"{name}_spatial")
+    x = conv_norm(x, channels, 1, geometry=geometry, act=None, gamma=gamma, name=f"{name}_expand")
+    if squeeze is not None:
+        x = squeeze_excite(x, squeeze, name)
+    return added(drop_path(x, dropped, name), shortcut, name)
+
+
+def projected(x: KerasTensor, channels: int, stride: int, *, geometry: Conventions, name: str) -> KerasTensor:
+    """The shortcut of a residual block: as it came, or through a 1×1 where size or channels change."""
+    if stride == 1 and x.shape[-1] == channels:
+        return x
+    return conv_norm(x, channels, 1, stride, geometry=geometry, act=None, name=f"{name}_shortcut")
+
+
+def added(x: KerasTensor, shortcut: KerasTensor, name: str) -> KerasTensor:
+    """The end of a residual block: branch plus shortcut, then ReLU."""
+    return layers.ReLU(name=f"{name}_out")(layers.Add(name=f"{name}_add")([x, shortcut]))
+
+
+def squeeze_excite(x: KerasTensor, width: int, name: str) -> KerasTensor:
+    """Each channel times a share of 0–1 that the means of all channels decide, by way of `width` of them.
+
+    Hu et al., arXiv:1709.01507, figure 3; both dense layers as 1×1 convolutions with biases.
+    """
+    channels = x.shape[-1]
+    means = layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}_squeeze")(x)
+    gate = activation(conv(means, width, 1, name=f"{name}_squeeze_conv"), "relu", f"{name}_squeeze_conv")
+    gate = conv(gate, channels, 1, name=f"{name}_excite_conv")
+    gate = layers.Activation("sigmoid", name=f"{name}_excite_gate")(gate)
+    return layers.Multiply(name=f"{name}_excite")([x, gate])
 
 
 def mark(x: KerasTensor, name: str) -> KerasTensor:

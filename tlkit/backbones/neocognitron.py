@@ -25,7 +25,7 @@ No weights and no accuracy are published for such a form.
 
 from typing import NamedTuple, Unpack
 
-from keras import KerasTensor, Model, layers, ops
+from keras import KerasTensor, Model, initializers, layers, ops
 
 from tlkit.backbones.frame import Family, assemble
 from tlkit.backbones.layers import TORCH, Geometry, mark
@@ -56,13 +56,15 @@ VARIANTS = {
 
 GEOMETRIES = {"torch": TORCH}  # of which nothing is read: stride 1, no normalisation
 
+# Twice He's spread, over incoming connections: inhibition takes more from e than a ReLU does. With his own
+# the answers to MNIST's digits fade to a root mean square of 0.010 at S3 before training, with this to 0.11.
+INITIAL = initializers.VarianceScaling(8.0, mode="fan_in", distribution="truncated_normal")
 FLOOR = 1e-4  # under the root of the inhibition: its slope at 0 would be infinite
 
 
 def s_layer(u: KerasTensor, planes: int, name: str) -> KerasTensor:
     """relu((1 + e) / (1 + v) − 1): cells that answer to one feature, wherever it lies."""
-    # He's spread over incoming connections: over outgoing ones e would hardly ever reach v.
-    e = layers.Conv2D(planes, 5, padding="same", kernel_initializer="he_normal", name=name)(u)
+    e = layers.Conv2D(planes, 5, padding="same", kernel_initializer=INITIAL, name=name)(u)
     power = ops.mean(ops.square(u), axis=-1, keepdims=True)
     # "same": at the border over the places inside alone.
     power = layers.AveragePooling2D(5, 1, "same", name=f"{name}_field")(power)

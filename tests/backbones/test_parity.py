@@ -19,14 +19,20 @@ every = pytest.mark.parametrize(
 )
 
 
-def filled(case, theirs, **options):
-    """Our network with the tensors of its twin."""
+def drawn(theirs):
+    """The tensors of a twin, drawn again."""
     shapes = [tuple(map(int, filter(None, text.split(",")))) for text in theirs["shapes"].tolist()]
     pairs = zip(theirs["names"].tolist(), shapes, strict=True)
     tensors = {name: seeded.tensor(name, shape) for name, shape in pairs}
     assert digest(tensors) == str(theirs["tensors"])  # the same numbers as torch was given
-    options = {"weights": None, "classifier_activation": None, **case.options, **options}
-    model = backbones.build(case.backbone, **options)
+    return tensors
+
+
+def filled(case, tensors, **options):
+    """Our network with the tensors of its twin."""
+    # A twin may end before its top.
+    top = {"classifier_activation": None, "dropout": 0.0} if case.options.get("include_top", True) else {}
+    model = backbones.build(case.backbone, **{"weights": None, **top, **case.options, **options})
     names = case.names
     if names is None:
         variant = backbones.variant(case.backbone)
@@ -41,9 +47,9 @@ def filled(case, theirs, **options):
 @every
 def test_agrees(name, golden):
     case, theirs = CASES[name], golden(name)
-    channels = backbones.variant(case.backbone).channels
+    channels, tensors = backbones.variant(case.backbone).channels, drawn(theirs)
     for size in case.sizes:
-        model = filled(case, theirs, input_shape=(size, size, channels))
+        model = filled(case, tensors, input_shape=(size, size, channels))
         taps = keras.Model(model.input, [model.get_layer(tap).output for tap in case.taps])
         for tap, value in zip(case.taps, taps(picture(size)[None, :, :, :channels]), strict=True):
             expected = theirs[f"{size}/{tap}"]
@@ -58,7 +64,7 @@ def test_agrees(name, golden):
 def test_a_training_step_moves_the_statistics_alike(name, golden):
     case, theirs = CASES[name], golden(name)
     channels = backbones.variant(case.backbone).channels
-    model = filled(case, theirs, dropout=0.0, input_shape=(STEP, STEP, channels))
+    model = filled(case, drawn(theirs), input_shape=(STEP, STEP, channels))
     norms = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
     before = {layer.name: [weight.numpy() for weight in layer.weights] for layer in norms}
     pictures = np.stack([picture(STEP, number) for number in range(BATCH)])[..., :channels]

@@ -25,6 +25,13 @@ class Twin(NamedTuple):
     slow: bool = False
 
 
+V1 = {
+    "stem": "conv1_relu",
+    "stage1": "conv2_block3_out",
+    "stage2": "conv3_block4_out",
+    "stage3": "conv4_block6_out",
+    "stage4": "conv5_block3_out",
+}
 V2 = {
     "stem": "conv1_conv",
     "stage1": "conv2_block2_out",
@@ -35,6 +42,7 @@ V2 = {
 }
 
 TWINS = [
+    Twin("resnet50", "ResNet50", V1, {"geometry": "keras"}, (64, 65)),
     Twin("resnet50_v2", "ResNet50V2", V2),
 ]
 

@@ -179,7 +179,7 @@ def drift(stored: dict[str, np.ndarray], fresh: dict[str, np.ndarray]) -> list[s
     for key in stored.keys() & fresh.keys() - {"made_by"}:
         old, new = stored[key], fresh[key]
         if old.dtype.kind == "U":
-            same = old == new
+            same = np.array_equal(old, new)
         else:
             same = old.shape == new.shape and abs(old - new).max() <= 1e-5 * abs(old).max()
         if not same:

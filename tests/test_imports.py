@@ -23,6 +23,7 @@ def fresh(code):
         "tlkit.errors",
         "tlkit.backbones",
         "tlkit.report",
+        "tlkit.networks",
         "tlkit.progress",
     ],
 )
@@ -44,6 +45,7 @@ def test_imports_without_keras(module):
         (["finetune", "nowhere"], 2, "Path 'nowhere' does not exist."),
         (["predict", "last", "nowhere.jpg"], 2, "Path 'nowhere.jpg' does not exist."),
         (["finetun"], 2, "Did you mean 'finetune'?"),
+        (["backbones", "--max-params", "5X"], 2, "'5X' is no count"),
         (["recipes", "ls"], 0, "head-only"),
     ],
 )

@@ -14,9 +14,9 @@ from typing import Any
 
 import click
 
-from tlkit import __version__, printed, progress, recipe, report
+from tlkit import __version__, networks, printed, progress, recipe, report
 from tlkit.errors import TlkitError, UsageError
-from tlkit.options import knobs, known_backbones, known_recipes, some, spoken
+from tlkit.options import Count, knobs, known_backbones, known_recipes, some, spoken
 from tlkit.recipe import KNOBS
 
 PHOTOS = click.Path(exists=True, path_type=Path)  # a folder, or a table of paths and labels
@@ -228,16 +228,55 @@ def export(
 
 @cli.command()
 @click.argument("name", required=False, shell_complete=known_backbones)
+@click.option(
+    "--layers", is_flag=True, help="Tell NAME layer by layer: shapes, costs, receptive fields, taps."
+)
+@click.option(
+    "--compare",
+    nargs=2,
+    metavar="A B",
+    shell_complete=known_backbones,
+    help="Hold two side by side: costs, depth, receptive field, by stride as well.",
+)
+@click.option("--max-params", metavar="N", type=Count(), help="List those of at most N parameters: 5M.")
+@click.option("--max-macs", metavar="N", type=Count(), help="List those of at most N multiply-adds: 600M.")
+@click.option(
+    "--sort",
+    type=click.Choice(tuple(networks.ORDERS)),
+    help="Best, smallest or first in the alphabet first. [default: by history]",
+)
 @spoken
-def backbones(name: str | None, as_json: bool, told: progress.Silent) -> None:
+def backbones(
+    name: str | None,
+    layers: bool,
+    compare: tuple[str, str] | None,
+    as_json: bool,
+    told: progress.Silent,
+    **listed: Any,
+) -> None:
     """List the backbones.
 
-    With parameters, image size, published top-1 and the licence of the weights.
+    With parameters, multiply-adds, image size, published top-1 and the licence of the weights.
 
     \b
-        tlkit backbones
+        tlkit backbones --max-params 6M --sort top1
     """
-    show(_job("backbones")(name), as_json)
+    given = [f"--{option.replace('_', '-')}" for option, value in listed.items() if value is not None]
+    if compare and (name or layers or given):
+        rest = " and ".join([*(["NAME"] if name else []), *(["--layers"] if layers else []), *given])
+        raise click.UsageError(f"--compare takes its two names and nothing else: leave out {rest}.")
+    if layers and not name:
+        raise click.UsageError("--layers tells of one backbone: tlkit backbones NAME --layers.")
+    if name and given:
+        raise click.UsageError(
+            f"{' and '.join(given)} would do nothing to one backbone: leave out NAME or that."
+        )
+    if compare:
+        show(_job("compare")(*compare), as_json)
+    elif layers:
+        show(_job("layers")(name), as_json)
+    else:
+        show(_job("backbones")(name, **listed), as_json)
 
 
 @cli.group(cls=Commands)

@@ -1,7 +1,9 @@
 """Settings as Click options: one for each field of `Recipe`, and what stands after every command."""
 
+import re
 import sys
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
 import click
@@ -68,6 +70,23 @@ def _knob(name: str) -> Callable:
         show_default=shown,
         **settings,
     )
+
+
+class Count(click.ParamType):
+    """A number as people write it: 4650000, 600k, 5M, 1.2G."""
+
+    name = "count"
+    UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}
+    # A comma only before three digits: to many people 1,2G is less than 2G.
+    WRITTEN = re.compile(r"((?:\d{1,3}(?:[,_]\d{3})+|\d+)(?:\.\d+)?) ?([kmg]?)", re.ASCII)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        found = self.WRITTEN.fullmatch(str(value).strip().lower())
+        # Not a float: 1.001M is 1,001,000 and no more.
+        number = Fraction(re.sub("[,_]", "", found[1])) * self.UNITS[found[2]] if found else 0
+        if number < 1 or number.denominator > 1:
+            self.fail(f"{value!r} is no count: write it as 4650000, 600k, 5M or 1.2G.", param, ctx)
+        return int(number)
 
 
 def known_backbones(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:

@@ -36,6 +36,18 @@ def size(count: int) -> str:
     return f"{count / 1e6:.1f} MB" if count >= 1e5 else f"{max(1, round(count / 1e3))} kB"
 
 
+def count(number: int) -> str:
+    """
+    >>> count(4_652_008), count(385_187_552), count(61_706), count(999_999), count(840)
+    ('4.65 M', '385 M', '61.7 k', '1.00 M', '840')
+    """
+    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        scaled = number / size
+        if scaled >= 0.9995:
+            return f"{scaled:.{2 if scaled < 9.995 else 1 if scaled < 99.95 else 0}f} {unit}"
+    return str(number)
+
+
 def duration(seconds: float) -> str:
     """
     >>> duration(8.25), duration(754)

@@ -266,3 +266,29 @@ def test_depth_is_the_longest_way_and_normalisations_are_no_layers():
     x = layers.Add()([layers.Conv2D(4, 3, padding="same")(x), layers.Conv2D(4, 1)(x), x])
     model = Model(photo, layers.Dense(2)(layers.Flatten()(x)))
     assert anatomy.depth(model) == 3
+
+
+@pytest.mark.parametrize("name", TESTS)
+def test_shares_by_stride_add_up_and_end_with_the_top(name, network):
+    model, row = network(name), backbones.variant(name)
+    shares = anatomy.shares(model)
+    assert [(share.stride, share.channels) for share in shares] == [
+        *((tap.stride, tap.channels) for tap in pyramid(model)),
+        (None, row.classes),
+    ]
+    assert sum(share.parameters for share in shares) == row.parameters
+    assert sum(share.multiply_adds for share in shares) == row.multiply_adds
+    body = backbones.build(name, weights=None, include_top=False)
+    assert sum(share.parameters for share in shares[:-1]) == sum(map(anatomy.trainable, body.layers))
+    assert anatomy.shares(body) == shares[:-1]
+    assert anatomy.last_map(model).output.shape == anatomy.last_map(body).output.shape == body.output_shape
+
+
+def test_a_share_is_what_the_layers_of_its_stage_have(network):
+    model = network("vgg_test")
+    by_stage = {share.stride: share for share in anatomy.shares(model)}
+    for stride, stage in ((1, "stem"), (2, "stage1"), (8, "stage3"), (16, "stage4")):
+        held = [layer for layer in model.layers if layer.name.startswith(f"{stage}_")]
+        assert by_stage[stride].parameters == sum(map(anatomy.trainable, held)) > 0
+        assert by_stage[stride].multiply_adds == sum(map(anatomy.cost, held)) > 0
+    assert (by_stage[32].parameters, by_stage[32].multiply_adds) == (0, 0)  # a pool

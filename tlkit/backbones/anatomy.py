@@ -6,6 +6,9 @@ from typing import Any, NamedTuple
 
 from keras import KerasTensor, Layer, Model, layers, tree
 
+from tlkit.backbones.frame import TOP
+from tlkit.backbones.taps import pyramid
+
 CONVOLUTIONS = layers.Conv2D | layers.DepthwiseConv2D | layers.SeparableConv2D
 WINDOWS = CONVOLUTIONS | layers.MaxPooling2D | layers.AveragePooling2D
 GLOBAL = layers.GlobalAveragePooling2D | layers.GlobalMaxPooling2D
@@ -57,6 +60,47 @@ def depth(model: Model) -> int:
         after = before + bool(cost(operation))
         deepest |= {id(tensor): after for tensor in tree.flatten(operation.output)}
     return max(deepest[id(tensor)] for tensor in model.outputs)
+
+
+class Share(NamedTuple):
+    """What the layers of one stride have of a whole model; those after the last mark count to its stride."""
+
+    stride: int | None  # of the feature map that they lead to; None: the top
+    channels: int  # of that map; classes
+    parameters: int  # trainable
+    multiply_adds: int
+
+
+def shares(model: Model) -> tuple[Share, ...]:
+    """A backbone's parameters and multiply-adds by stride, from the photograph on, then those of its top."""
+    taps, found = pyramid(model), []
+    held: list[Layer] = []
+    for layer in model.layers:
+        if layer.name.startswith(TOP):
+            continue
+        held.append(layer)
+        if layer.name in [tap.name for tap in taps[:-1]]:
+            found.append(held)
+            held = []
+    found.append(held)
+    rows = [_share(tap.stride, tap.channels, group) for tap, group in zip(taps, found, strict=True)]
+    top = [layer for layer in model.layers if layer.name.startswith(TOP)]
+    return (*rows, *([_share(None, model.output_shape[-1], top)] if top else []))
+
+
+def _share(stride: int | None, channels: int, held: list[Layer]) -> Share:
+    return Share(stride, channels, sum(map(trainable, held)), sum(map(cost, held)))
+
+
+def trainable(layer: Layer) -> int:
+    """The numbers in a layer that training changes."""
+    return sum(math.prod(weight.shape) for weight in layer.trainable_weights)
+
+
+def last_map(model: Model) -> Any:
+    """The operation that the last feature map comes out of: what the top goes on with."""
+    maps = [one for one in model.operations if len(_output(one).shape) == 4]
+    return next(one for one in reversed(maps) if not one.name.startswith(TOP))
 
 
 class Span(NamedTuple):
@@ -207,7 +251,7 @@ def _part(held: list[Layer], seen: dict[str, Field]) -> Part:
         layer=next(layer.name for layer in held if not isinstance(layer, ROUNDABOUT)),
         kind=", ".join(word for word in map(_words, held) if word),
         output_shape=tuple(held[-1].output.shape[1:]),
-        parameters=sum(math.prod(weight.shape) for layer in held for weight in layer.trainable_weights),
+        parameters=sum(map(trainable, held)),
         total_parameters=sum(math.prod(weight.shape) for layer in held for weight in layer.weights),
         multiply_adds=sum(map(cost, held)),
         receptive_field_pixels=pixels(seen[held[-1].name]),

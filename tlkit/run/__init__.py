@@ -11,17 +11,19 @@ if TYPE_CHECKING:
     from tlkit.run.evaluation import evaluate
     from tlkit.run.exporting import export
     from tlkit.run.finetuning import finetune
-    from tlkit.run.listing import backbones
+    from tlkit.run.listing import backbones, compare, layers
     from tlkit.run.prediction import predict
 
-__all__ = ["backbones", "check", "evaluate", "export", "finetune", "predict"]
+__all__ = ["backbones", "check", "compare", "evaluate", "export", "finetune", "layers", "predict"]
 
 JOBS = {
     "backbones": "listing",
     "check": "checking",
+    "compare": "listing",
     "evaluate": "evaluation",
     "export": "exporting",
     "finetune": "finetuning",
+    "layers": "listing",
     "predict": "prediction",
 }
 

@@ -1,24 +1,112 @@
-"""List the networks that tlkit can build."""
+"""List the networks that tlkit can build, tell one layer by layer, hold two side by side."""
 
-from tlkit import backbones as networks
-from tlkit.report import Backbone, Backbones
+from tlkit.backbones import INDEX, anatomy, build, family, pyramid, variant
+from tlkit.networks import ORDERS, Backbone, Backbones, Compared, Comparison, Layers, ratio
+
+RATIOS = (
+    "parameters",
+    "parameters_without_top",
+    "multiply_adds",
+    "multiply_adds_without_top",
+    "depth",
+    "receptive_field_pixels",
+    "feature_channels",
+    "bytes",
+)
 
 
-def backbones(name: str | None = None) -> Backbones:
-    """A row for each network, or for the one named; those that only tests use must be named."""
-    names = [name] if name else [known for known in networks.INDEX if not known.endswith("_test")]
-    return Backbones(tuple(_row(known) for known in names))
+def backbones(
+    name: str | None = None,
+    *,
+    max_params: int | None = None,
+    max_macs: int | None = None,
+    sort: str | None = None,
+) -> Backbones:
+    """A row for each network, or for the one named; those that only tests use must be named.
+
+    At most so many parameters and multiply-adds; sorted by a key of `networks.ORDERS`, else by history.
+    """
+    names = [name] if name else [known for known in INDEX if not known.endswith("_test")]
+    rows = [
+        row
+        for row in map(_row, names)
+        if (max_params is None or row.parameters <= max_params)
+        and (max_macs is None or row.multiply_adds <= max_macs)
+    ]
+    return Backbones(tuple(sorted(rows, key=ORDERS[sort]) if sort else rows))
 
 
 def _row(name: str) -> Backbone:
-    variant = networks.variant(name)
-    published = variant.weights[0] if variant.weights else None
+    row = variant(name)
     return Backbone(
         name=name,
-        family=networks.family(name),
-        parameters=variant.parameters,
-        total_parameters=variant.total_parameters,
-        image_size=variant.image_size,
-        top1=published and published.top1,
-        licence=published and published.licence,
+        family=family(name),
+        parameters=row.parameters,
+        total_parameters=row.total_parameters,
+        multiply_adds=row.multiply_adds,
+        image_size=row.image_size,
+        top1=row.top1,
+        licence=row.weights[0].licence if row.weights else None,
+    )
+
+
+def layers(name: str) -> Layers:
+    """The textbook table of the network called `name`, built with random weights at its own size."""
+    model = build(name, weights=None)
+    parts, fields = anatomy.parts(model), anatomy.fields(model)
+    return Layers(
+        name=name,
+        family=family(name),
+        input_shape=model.input_shape[1:],
+        layers=parts,
+        taps=tuple(
+            {
+                "name": tap.name,
+                "stride": tap.stride,
+                "channels": tap.channels,
+                "receptive_field_pixels": anatomy.pixels(fields[tap.name]),
+            }
+            for tap in pyramid(model)
+        ),
+        parameters=sum(part.parameters for part in parts),
+        total_parameters=sum(part.total_parameters for part in parts),
+        multiply_adds=sum(part.multiply_adds for part in parts),
+        depth=anatomy.depth(model),
+    )
+
+
+def compare(first: str, second: str) -> Comparison:
+    """Two networks, each built at its own size: what they cost, and what they see."""
+    for name in (first, second):
+        family(name)  # both names are known before the first is built
+    sides = (_compared(first), _compared(second))
+    shares = [side.top1 for side in sides if side.top1 is not None]
+    return Comparison(
+        backbones=sides,
+        ratio={key: ratio(*(getattr(side, key) for side in sides)) for key in RATIOS},
+        top1_difference=shares[1] - shares[0] if len(shares) == 2 else None,
+    )
+
+
+def _compared(name: str) -> Compared:
+    row = variant(name)
+    model = build(name, weights=None)
+    stages = anatomy.shares(model)
+    last = anatomy.last_map(model)
+    body = [stage for stage in stages if stage.stride is not None]
+    return Compared(
+        name=name,
+        family=family(name),
+        parameters=sum(stage.parameters for stage in stages),
+        parameters_without_top=sum(stage.parameters for stage in body),
+        total_parameters=model.count_params(),
+        multiply_adds=sum(stage.multiply_adds for stage in stages),
+        multiply_adds_without_top=sum(stage.multiply_adds for stage in body),
+        image_size=row.image_size,
+        top1=row.top1,
+        depth=anatomy.depth(model),
+        receptive_field_pixels=anatomy.pixels(anatomy.fields(model)[last.name]),
+        feature_channels=last.output.shape[-1],
+        bytes=4 * model.count_params(),
+        stages=stages,
     )

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tlkit.augmentation import RESIZING, strong, view
+from tlkit.augmentation import RESIZING, shifted, strong, view
 from tlkit.data import FITS, fits, see, stretch
 from tlkit.errors import MissingPackage
 
@@ -209,6 +209,55 @@ def test_a_view_is_the_same_on_every_machine():
         pixels.update(view(PHOTO, 64, seed=5, epoch=2, index=index, resizing=RESIZING, **everything))
     # Written down on Linux, x86-64, with NumPy 2.4 and Pillow 13.0.
     assert pixels.hexdigest()[:16] == "e673fb01004beb34"
+
+
+@settings(deadline=None)
+@given(
+    st.integers(1, 60),
+    st.integers(1, 60),
+    st.integers(1, 64),
+    NUMBERS,
+    NUMBERS,
+    NUMBERS,
+    st.sampled_from(FITS),
+)
+def test_a_shifted_picture_is_the_models_own_moved(height, width, size, seed, epoch, index, fit):
+    """By up to a tenth either way, with the pixels at a border repeated; and a pure function."""
+    pixels = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    before = pixels.copy()
+    where = {"seed": seed, "epoch": epoch, "index": index, "fit": fit}
+    found = shifted(pixels, size, **where)
+    assert (found.shape, found.dtype) == ((size, size, 3), np.uint8)
+    np.testing.assert_array_equal(found, shifted(pixels, size, **where))
+    np.testing.assert_array_equal(pixels, before)
+    most, whole = size // 10, see(pixels, size, fit)
+    wider = np.pad(whole, ((most, most), (most, most), (0, 0)), mode="edge")
+    moves = range(2 * most + 1)
+    assert any((wider[y : y + size, x : x + size] == found).all() for y in moves for x in moves)
+
+
+def test_every_shift_is_drawn_and_no_more_than_a_tenth():
+    dot = np.zeros((30, 30, 3), np.uint8)
+    dot[15, 15] = 255
+    found = [shifted(dot, 30, seed=0, epoch=1, index=index) for index in range(600)]
+    places = [tuple(np.argwhere(picture[..., 0] == 255)[0] - 15) for picture in found]
+    assert set(places) == {(y, x) for y in range(-3, 4) for x in range(-3, 4)}
+    changed = {"seed": 1}, {"epoch": 2}, {"index": 1}
+    where = {"seed": 0, "epoch": 1, "index": 0}
+    for change in changed:
+        several = [
+            [shifted(dot, 30, **{**one, "index": one["index"] + 10 * number}) for number in range(9)]
+            for one in (where, where | change)
+        ]
+        assert not np.array_equal(*several)
+
+
+def test_a_shift_is_the_same_on_every_machine():
+    pixels = hashlib.sha256()
+    for index in range(60):
+        pixels.update(shifted(PHOTO, 64, seed=5, epoch=2, index=index))
+    # Written down on Linux, x86-64, with NumPy 2.4.
+    assert pixels.hexdigest()[:16] == "f4e583eb6587a795"
 
 
 def test_a_view_needs_no_tensorflow():

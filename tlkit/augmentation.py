@@ -1,4 +1,4 @@
-"""What training sees of a photo: cut, mirrored, tinted and resized at random, the same on every machine."""
+"""What training sees of a photo: cut, mirrored, tinted, resized or moved, the same on every machine."""
 
 from collections.abc import Callable
 
@@ -11,6 +11,8 @@ from tlkit.errors import MissingPackage
 # How the photo came to its size differs between cameras, apps and libraries, and a network notices.
 # The phone's own way stands for half of the draws, as it is what the model will meet.
 RESIZING = ("phone", "phone", "phone", "phone", "bilinear", "bicubic", "box", "nearest")
+
+SHIFT = 0.1  # of the side, either way
 
 
 def view(
@@ -55,6 +57,23 @@ def view(
         seen = _resize(cut, size, resizing[int(draws[4] * len(resizing))], fit == "pad", shown)
         result[shown] = _tint(seen, *colours)
     return np.ascontiguousarray(result[:, ::-1]) if flip and draws[5] < 0.5 else result
+
+
+def shifted(
+    pixels: np.ndarray, size: int, *, seed: int, epoch: int, index: int, fit: str = "stretch"
+) -> np.ndarray:
+    """What the model sees of a picture, moved by whole pixels: a pure function, as `view` is.
+
+    Down and across by up to `SHIFT` of the side either way, each move as likely as the others; what comes in
+    at a border repeats the pixels there. For digits and whatever else means another thing when mirrored.
+    """
+    source = np.random.SeedSequence(seed, spawn_key=(epoch, index))
+    draws = np.random.Generator(np.random.Philox(source)).random(2)
+    most = int(SHIFT * size)
+    rows, columns = (
+        np.clip(np.arange(size) + int(draw * (2 * most + 1)) - most, 0, size - 1) for draw in draws
+    )
+    return see(pixels, size, fit)[rows[:, None], columns]
 
 
 def _cut(pixels: np.ndarray, area: tuple[float, float], ratio: float, draws: np.ndarray) -> np.ndarray:

@@ -138,3 +138,69 @@ def test_the_backbone_is_the_one_that_was_asked_for(model):
     assert [layer.name for layer in trunk.layers] == [layer.name for layer in model.layers][
         : len(trunk.layers)
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("efficientnet_test", "stage4"),
+        ("resnet_test", "stage4"),
+        ("simple_resnet_test", "stage1"),
+        ("lenet_test", "stage1"),  # stage2 is a pool: to begin there would train nothing of the trunk
+    ],
+)
+def test_training_begins_at_stage_4_or_at_a_smaller_network_s_last_one(name, expected):
+    built = classifier.build(name, "ab", weights=None)
+    assert classifier.first_unfrozen(built, "auto") == expected
+    assert classifier.first_unfrozen(built, "stem") == "stem"
+    classifier.unfreeze(built, "auto")
+    assert any(layer.trainable_weights for layer in dict(classifier.groups(built))[expected])
+    if expected != "stage4":
+        with pytest.raises(UsageError, match="has no stage called 'stage4'. Its stages are stem, stage1"):
+            classifier.first_unfrozen(built, "stage4")
+
+
+@pytest.mark.parametrize("name", ["lenet5", "simple_resnet_test", "efficientnet_test", "alexnet_test"])
+def test_a_top_of_its_own_knows_the_classes_and_ends_as_other_heads_do(name):
+    built = classifier.build(name, "abc", weights=None, head="top", fit="pad", dropout=0.3)
+    assert [layer.name for layer in built.layers[-3:]] == ["fit_pad", "logits", "probabilities"]
+    row = backbones.variant(name)
+    answers = built.predict_on_batch(np.full((2, row.image_size, row.image_size, 3), 90, "uint8"))
+    np.testing.assert_allclose(answers.sum(1), 1, atol=1e-6)
+    assert (
+        built.count_params()
+        == backbones.build(
+            name, weights=None, classes=3, input_shape=(row.image_size, row.image_size, row.channels)
+        ).count_params()
+    )
+    assert 0.3 in {layer.rate for layer in built.layers if isinstance(layer, keras.layers.Dropout)}
+
+
+def test_lenet_has_the_parameters_that_textbooks_give_and_sees_the_mean_of_the_colours(tmp_path):
+    built = classifier.build("lenet5", "0123456789", weights=None, head="top", dropout=0.0)
+    assert built.input_shape == (None, 28, 28, 3) and built.count_params() == 44_426
+    grey = backbones.build("lenet5", weights=None)
+    grey.set_weights(built.get_weights())
+    photos = np.random.default_rng(0).integers(0, 256, (4, 28, 28, 3)).astype("float32")
+    expected = grey.predict_on_batch(photos.mean(axis=-1, keepdims=True))
+    np.testing.assert_allclose(built.predict_on_batch(photos), expected, atol=1e-6)
+    assert not [layer for layer in built.layers if isinstance(layer, keras.Model)]
+    built.save(tmp_path / "model.keras")
+    again = keras_file.load(tmp_path / "model.keras")
+    np.testing.assert_allclose(again.predict_on_batch(photos), expected, atol=1e-6)
+    assert classifier.part(again, "stem", "logits").output_shape == (None, 10)
+
+
+def test_dropout_of_a_top_is_drawn_by_the_seed():
+    states = [
+        [
+            np.asarray(variable)
+            for variable in classifier.build(
+                "simple_resnet_test", "ab", weights=None, head="top", dropout=0.5, seed=seed
+            ).variables
+            if "seed" in variable.path
+        ]
+        for seed in (1, 1, 2)
+    ]
+    assert len(states[0]) == 1
+    assert np.array_equal(states[0], states[1]) and not np.array_equal(states[0], states[2])

@@ -26,7 +26,9 @@ def values(name):
     if name == "weights":
         return st.sampled_from(["imagenet", "none"])
     if name == "unfreeze_from":
-        return st.sampled_from(["none", "all", "stem", *(f"stage{number}" for number in range(1, 10))])
+        return st.sampled_from(
+            ["auto", "none", "all", "stem", *(f"stage{number}" for number in range(1, 10))]
+        )
     if name == "group":
         return st.sampled_from([None, "name:^[^_]+", "folder:1", "column:patient"])
     if name == "split":
@@ -127,7 +129,7 @@ def test_false_and_zero_are_given(tmp_path):
         ({"export": []}, "export is []; none stands alone, and is written out."),
         (
             {"unfreeze_from": "stage10"},
-            "unfreeze_from is 'stage10'; it has to be none, all, stem, or stage1 to stage9.",
+            "unfreeze_from is 'stage10'; it has to be auto, none, all, stem, or stage1 to stage9.",
         ),
         ({"seed": 2**31}, "seed is 2147483648; it has to be at least 0 and at most 2147483647."),
     ],
@@ -279,5 +281,5 @@ def test_a_long_value_keeps_its_ends_and_its_quotes():
     with pytest.raises(RecipeError) as caught:
         recipe.load(head="x" * 500 + "end")
     told = caught.value.message
-    assert "head is 'xxx" in told and "xend'; it has to be linear or mlp." in told
+    assert "head is 'xxx" in told and "xend'; it has to be linear, mlp or top." in told
     assert len(told) < 250

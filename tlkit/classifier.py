@@ -1,10 +1,11 @@
 """A backbone and a new head, as one flat Keras model from photographs to probabilities."""
 
+import zlib
 from collections.abc import Sequence
 from typing import Any
 
 import keras
-from keras import Model, layers
+from keras import KerasTensor, Model, layers
 
 from tlkit import backbones
 from tlkit.backbones.taps import stages
@@ -12,6 +13,7 @@ from tlkit.errors import UsageError
 
 HIDDEN = 256  # units of the `mlp` head
 HEAD = ("head_hidden", "logits")  # its layers with weights
+AUTO = "stage4"  # where fine-tuning begins unless another stage is named
 
 
 def build(
@@ -34,6 +36,9 @@ def build(
     The head is global average pooling, dropout and one dense layer (`linear`), or two with a
     ReLU between (`mlp`). Its layers are called `pool`, `head_dropout`, `head_hidden`, `logits`
     and `probabilities`; the backbone's keep their names, so that taps work on the whole model.
+    With `top`, which no weights are published for, the backbone keeps its own top, for these classes;
+    `logits` then passes on what that returns. A backbone that was made for grey pictures gets the mean
+    of red, green and blue.
     `policy` is a Keras dtype policy; logits and probabilities are float32 under each. `fit` is how
     photographs become that square (`data.fits`); nothing in the model does it, but it holds the name:
     a layer that passes on what it gets, called `fit_stretch`, `fit_crop` or `fit_pad`.
@@ -41,27 +46,68 @@ def build(
     >>> build("efficientnet_test", ["cat", "dog"], weights=None).output_shape
     (None, 2)
     """
-    side = image_size or backbones.variant(backbone).image_size
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy)  # Keras has no other way to reach every layer of a builder
     try:
-        options: dict[str, Any] = {"input_shape": (side, side, 3)}
-        if weights is None:
-            options["seed"] = seed
-        trunk = backbones.build(backbone, weights=weights, include_top=False, pooling="avg", **options)
+        if head == "top":
+            options: dict[str, Any] = {
+                "classes": len(classes),
+                "dropout": dropout,
+                "classifier_activation": None,
+            }
+        else:
+            options = {"include_top": False, "pooling": "avg"}
+        trunk = _trunk(backbone, image_size, weights, seed, options)
         # Not at the photo: the trunk is built whole, and a layer before it would make it a model in a model.
         x = layers.Identity(name=f"fit_{fit}")(trunk.output)
-        x = layers.Dropout(dropout, seed=seed, name="head_dropout")(x)
-        if head == "mlp":
-            initial = keras.initializers.GlorotUniform(seed=seed)
-            x = layers.Dense(HIDDEN, "relu", kernel_initializer=initial, name="head_hidden")(x)
-        # float32: half precision would round the differences between close classes away.
-        initial = keras.initializers.GlorotUniform(seed=seed + 1)
-        x = layers.Dense(len(classes), kernel_initializer=initial, dtype="float32", name="logits")(x)
+        if head == "top":
+            x = layers.Identity(dtype="float32", name="logits")(x)
+        else:
+            x = _head(x, len(classes), head == "mlp", dropout, seed)
         x = layers.Softmax(dtype="float32", name="probabilities")(x)
     finally:
         keras.config.set_dtype_policy(before)
     return Model(trunk.input, x, name=backbone)
+
+
+def _trunk(
+    backbone: str, image_size: int | None, weights: str | None, seed: int, options: dict[str, Any]
+) -> Model:
+    row = backbones.variant(backbone)
+    side = image_size or row.image_size
+    given = {"weights": weights, "input_shape": (side, side, row.channels), **options}
+    if weights is None:
+        given["seed"] = seed
+    trunk = backbones.build(backbone, **given)
+    trunk = trunk if row.channels == 3 else _in_colour(trunk)
+    for layer in trunk.layers:  # a backbone's own dropout would begin anywhere
+        generator = getattr(layer, "seed_generator", None)
+        if generator is not None:
+            generator.state.assign((zlib.crc32(f"{seed} {layer.name}".encode()), 0))
+    return trunk
+
+
+def _in_colour(trunk: Model) -> Model:
+    """A network for grey pictures, made to take RGB: the mean of the three, which of grey is grey itself."""
+    photo = keras.Input((*trunk.input_shape[1:3], 3), dtype="float32", name="photo")
+
+    def call(layer: Any, x: Any, *others: Any, **options: Any) -> Any:
+        return layer(keras.ops.mean(x, axis=-1, keepdims=True) if x is photo else x, *others, **options)
+
+    # Layer by layer on the new photo, as a model that is called is a model in a model.
+    flat = keras.models.clone_model(trunk, input_tensors=photo, call_function=call)
+    flat.set_weights(trunk.get_weights())
+    return flat
+
+
+def _head(x: KerasTensor, classes: int, hidden: bool, dropout: float, seed: int) -> KerasTensor:
+    x = layers.Dropout(dropout, seed=seed, name="head_dropout")(x)
+    if hidden:
+        initial = keras.initializers.GlorotUniform(seed=seed)
+        x = layers.Dense(HIDDEN, "relu", kernel_initializer=initial, name="head_hidden")(x)
+    # float32: half precision would round the differences between close classes away.
+    initial = keras.initializers.GlorotUniform(seed=seed + 1)
+    return layers.Dense(classes, kernel_initializer=initial, dtype="float32", name="logits")(x)
 
 
 def groups(model: Model) -> list[tuple[str, list[layers.Layer]]]:
@@ -76,14 +122,22 @@ def groups(model: Model) -> list[tuple[str, list[layers.Layer]]]:
     return [*found, ("head", current)]
 
 
-def check_stage(model: Model, first: str) -> None:
-    """Raises `UsageError` if `first` is neither `none` nor `all` nor a stage of the model."""
+def first_unfrozen(model: Model, asked: str) -> str:
+    """Where fine-tuning begins: as asked, and for `auto` at stage 4, or at a smaller network's last stage.
+
+    A stage without weights, such as a last pool, is none to begin at. Raises `UsageError` if what is
+    asked for is neither `none` nor `all` nor a stage of the model.
+    """
     names = stages(model)
-    if first not in ("none", "all", *names):
+    if asked == "auto":
+        found = [name for name, members in groups(model)[:-1] if any(one.weights for one in members)]
+        return AUTO if AUTO in found else found[-1]
+    if asked not in ("none", "all", *names):
         raise UsageError(
-            f"{model.name} has no stage called '{first}'.",
+            f"{model.name} has no stage called '{asked}'.",
             f"Its stages are {', '.join(names)}; or use none or all.",
         )
+    return asked
 
 
 def unfreeze(model: Model, first: str) -> None:
@@ -92,7 +146,7 @@ def unfreeze(model: Model, first: str) -> None:
     Batch normalisation stays frozen everywhere, statistics, scale and shift: in Keras a frozen one
     runs in inference mode, and a small set is too few to estimate statistics from.
     """
-    check_stage(model, first)
+    first = first_unfrozen(model, first)
     reached = first == "all"
     for name, members in groups(model):
         reached = reached or name == first

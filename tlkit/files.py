@@ -1,11 +1,13 @@
 """Write a file whole or not at all."""
 
+import json
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from tlkit.errors import OutputError
 
@@ -43,6 +45,18 @@ def write(path: Path, content: bytes | str) -> None:
     """Write one file, text as UTF-8 with its line ends as they are."""
     with whole(path) as draft:
         draft.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def json_lines(path: Path) -> Callable[[Mapping[str, Any]], None]:
+    """Begin a file of one JSON object a line; what returns writes the file again with one more."""
+    rows: list[str] = []
+
+    def add(row: Mapping[str, Any]) -> None:
+        rows.append(json.dumps(row) + "\n")
+        write(path, "".join(rows))
+
+    write(path, "")
+    return add
 
 
 def _flush(draft: Path) -> None:

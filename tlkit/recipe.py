@@ -39,11 +39,14 @@ class Recipe:
     backbone: str = knob("efficientnet_lite0", "The network to start from; 'tlkit backbones' lists them.")
     weights: str = knob(
         "imagenet",
-        "What it has learned before: imagenet, none, or a weights file.",
+        "What it has learned before: imagenet; none, to train it from scratch; or a weights file.",
         metavar="imagenet|none|FILE",
     )
     epochs: int = knob(
-        5, "Fine-tuning epochs after the head is solved; 0 trains the head alone.", lower=0, upper=10_000
+        5,
+        "Fine-tuning epochs after the head is solved, or all of them from scratch; 0 trains the head alone.",
+        lower=0,
+        upper=10_000,
     )
     batch_size: int = knob(32, "Photos a training step.", lower=1, upper=4096)
     image_size: int | None = knob(
@@ -52,21 +55,29 @@ class Recipe:
         lower=8,
         upper=2048,
     )
-    learning_rate: float = knob(2e-4, "Peak rate of the last layers in fine-tuning.", above=0, upper=10)
+    learning_rate: float = knob(
+        2e-4, "Peak rate: of the last layers in fine-tuning, of all from scratch.", above=0, upper=10
+    )
     optimizer: str = knob("adamw", "What takes the steps.", choices=("adamw", "adam", "sgd"))
     unfreeze_from: str = knob(
-        "stage4",
-        "First stage that fine-tuning changes: none, a stage's name, or all.",
-        pattern=r"none|all|stem|stage[1-9]",
-        metavar="none|STAGE|all",
-        expected="none, all, stem, or stage1 to stage9",
+        "auto",
+        "First stage that training changes: none, a stage's name, or all; auto is stage4 or a smaller "
+        "network's last one, and all with --weights none.",
+        pattern=r"auto|none|all|stem|stage[1-9]",
+        metavar="auto|none|STAGE|all",
+        expected="auto, none, all, stem, or stage1 to stage9",
     )
-    head: str = knob("linear", "What turns features into classes.", choices=("linear", "mlp"))
+    head: str = knob(
+        "linear",
+        "What turns features into classes; top is the network's own, from scratch only.",
+        choices=("linear", "mlp", "top"),
+    )
     dropout: float = knob(0.2, "Share of features left out before the head in training.", lower=0, below=1)
     augment: str = knob(
         "default",
-        "How training photos vary: crop, flip and colours; strong adds RandAugment, which needs keras-cv.",
-        choices=("none", "default", "strong"),
+        "How training photos vary: crop, flip and colours; strong adds RandAugment, which needs keras-cv; "
+        "shift moves them by up to a tenth, for digits and whatever else has a left and a right.",
+        choices=("none", "default", "strong", "shift"),
     )
     precision: str = knob(
         "auto", "Arithmetic of training.", choices=("auto", "float32", "bfloat16", "float16")
@@ -112,6 +123,11 @@ class Recipe:
     quantize: str = knob(
         "float16", "Numbers in the tflite file.", choices=("none", "float16", "dynamic", "int8")
     )
+
+    @property
+    def scratch(self) -> bool:
+        """Whether nothing of the network was learned before and all of it is trained now."""
+        return self.weights == "none" and self.epochs > 0 and self.unfreeze_from in ("auto", "all")
 
 
 KNOBS: dict[str, Field] = {knob.name: knob for knob in fields(Recipe)}

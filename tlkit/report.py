@@ -19,6 +19,7 @@ KEPT = {
     "head": "the head on the untouched backbone",
     "halfway": "the mean of the head alone and the fine-tuned network",
     "fine-tuned": "the fine-tuned network",
+    "trained": "the network, trained from scratch",
 }
 FEW_PHOTOS = 20  # a class: below that, few are offered as a reason
 
@@ -107,7 +108,7 @@ class Finetuned(Report):
     selected_on_val: bool
     seconds: float
     exports: Sequence[Exported]
-    kept: str  # "head", "halfway" or "fine-tuned"
+    kept: str  # "head", "halfway", "fine-tuned" or "trained" (from scratch)
     learned: bool  # better than the largest class beyond chance
     notes: Sequence[str] = ()
     folds: Mapping[str, Any] | None = None  # count, top1, top1_interval, per_fold; null without --folds
@@ -185,6 +186,11 @@ class Finetuned(Report):
         """What in these numbers may keep a model from learning, or from showing it."""
         photos = self.train_images / max(1, len(self.classes))
         found = []
+        if self.kept == "trained":
+            found.append(
+                "from scratch a network needs more photos and epochs and a higher rate than fine-tuning: "
+                "--epochs 20 --learning-rate 0.001 is a start, or weights that have learned before."
+            )
         if photos < FEW_PHOTOS:
             found.append(f"{photos:.0f} training photos a class are few; {FEW_PHOTOS} or more are a start.")
         if self.val_images < FEW_PHOTOS:

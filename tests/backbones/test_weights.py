@@ -129,7 +129,7 @@ def test_a_name_or_path_that_is_not_there(tmp_path):
 def test_a_backbone_without_weights_takes_none():
     for given in ("imagenet", weights.locate(LITE0)):
         with pytest.raises(
-            UsageError, match="efficientnet_test has no published weights to load. Use weights=None"
+            UsageError, match="efficientnet_test has no published weights to load. Use --weights none"
         ):
             build("efficientnet_test", weights=given)
 

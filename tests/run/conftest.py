@@ -20,4 +20,11 @@ def finished(textures, tmp_path_factory):
     place = tmp_path_factory.mktemp("finished")
     photos = place / "photos"
     shutil.copytree(textures, photos)
-    return tlkit.finetune(photos, output=place / "run", epochs=1, export=["tflite", "savedmodel"], **SETTINGS)
+    return tlkit.finetune(
+        photos,
+        output=place / "run",
+        epochs=1,
+        export=["tflite", "savedmodel"],
+        unfreeze_from="stage4",  # else random weights are trained from scratch
+        **SETTINGS,
+    )

@@ -13,7 +13,7 @@ from tlkit import classifier, data, figures, recipe
 from tlkit.errors import UsageError
 from tlkit.progress import SILENT
 from tlkit.run import crossing, sides
-from tlkit.run.learning import Lesson, Sides, learn
+from tlkit.run.learning import Lesson, Sides
 
 
 def weights(run: Path) -> list[bytes]:
@@ -90,9 +90,9 @@ def test_a_fold_is_answered_as_by_a_run_on_the_others(few, tmp_path):
         learned = tuple(photo for photo, fold in zip(photos, folds, strict=True) if fold != number)
         held = [photo for photo, fold in zip(photos, folds, strict=True) if fold == number]
         apart = lesson(Sides(learned, (), ()))
-        learn(apart, apart.views(), tmp_path / "metrics.jsonl")
+        apart.learn(apart.views(), tmp_path / "metrics.jsonl")
         rows = [place for place, path in enumerate(crossed.table.paths) if path in {p.path for p in held}]
-        answers = softmax(apart.logits(held), axis=1)
+        answers = softmax(apart._logits(held), axis=1)
         assert crossed.table.probabilities[rows] == pytest.approx(answers, abs=1e-5)
 
 

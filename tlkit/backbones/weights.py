@@ -70,7 +70,9 @@ def choose(
     entries = {entry.name: entry for entry in rows[backbone]}
     if not entries:
         raise UsageError(
-            f"{backbone} has no published weights to load.", "Use weights=None (--weights none)."
+            f"{backbone} has no published weights to load.",
+            "Use --weights none (weights=None) to train it from scratch, which takes more photos and epochs, "
+            "or a network that has some: 'tlkit backbones' lists them.",
         )
     if isinstance(weights, str) and weights in entries:
         entry = entries[weights]

@@ -1,6 +1,5 @@
 """Cross-validation: every photo is answered once, by a model that learned from the other folds."""
 
-import copy
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +10,8 @@ from scipy.special import softmax
 
 from tlkit import figures, files, splits
 from tlkit.recipe import Recipe
-from tlkit.run.learning import Lesson, Sides, learn
+from tlkit.run.learning import Lesson, Sides
+from tlkit.run.scratch import Scratch
 from tlkit.run.sides import learners
 
 
@@ -39,7 +39,7 @@ class Crossed(NamedTuple):
         }
 
 
-def cross(lesson: Lesson, views: np.ndarray, classes: Sequence[str], run: Path) -> Crossed:
+def cross(lesson: Lesson | Scratch, views: np.ndarray, classes: Sequence[str], run: Path) -> Crossed:
     """Teach a fresh model on all folds but one, as the run will, and ask it about that one; for each fold.
 
     `lesson` holds all photos as its photos to train on, `views` their features: what the frozen part
@@ -57,9 +57,9 @@ def cross(lesson: Lesson, views: np.ndarray, classes: Sequence[str], run: Path) 
         chosen = np.flatnonzero(folds == number)
         part, order = _among(lesson, np.flatnonzero(folds != number))
         with tempfile.TemporaryDirectory(prefix="tlkit-") as scratch:
-            learn(part, views[order], Path(scratch) / "metrics.jsonl")
+            part.learn(views[order], Path(scratch) / "metrics.jsonl")
         held.append(chosen)
-        answers.append(_asked(lesson, chosen))
+        answers.append(softmax(lesson.asked(chosen), axis=1))
         for variable, value in zip(lesson.model.variables, fresh, strict=True):
             variable.assign(value)
     rows = np.concatenate(held)
@@ -79,34 +79,19 @@ def pool(sides: Sides) -> Sides:
     return Sides(tuple(dict.fromkeys((*sides.train, *sides.val))), (), ())
 
 
-def proper(lesson: Lesson, views: np.ndarray, sides: Sides) -> tuple[Lesson, np.ndarray]:
+def proper(lesson: Lesson | Scratch, views: np.ndarray, sides: Sides) -> tuple[Lesson | Scratch, np.ndarray]:
     """From the lesson about the pool, the run's own lesson and features."""
     train = sides.train
     rows: Any = slice(len(train))  # without a copy
     if lesson.sides.fit[rows] != train:  # too few to choose on: they are there twice
         places = {photo: row for row, photo in enumerate(lesson.sides.fit)}
         rows = np.array([places[photo] for photo in train])
-    return _narrowed(lesson, sides, rows), views[rows]
+    return lesson.about(sides, rows), views[rows]
 
 
-def _narrowed(lesson: Lesson, sides: Sides, rows: Any) -> Lesson:
-    """The same lesson about some of its photos: `rows` of them are those of `sides.train`, in that order."""
-    part = copy.copy(lesson)
-    part.sides = sides
-    part.kept = [made[rows] for made in lesson.kept]
-    return part
-
-
-def _among(lesson: Lesson, rows: np.ndarray) -> tuple[Lesson, np.ndarray]:
+def _among(lesson: Lesson | Scratch, rows: np.ndarray) -> tuple[Lesson | Scratch, np.ndarray]:
     """A lesson about some photos, parted as a run's are, and the row of each."""
     places = {lesson.sides.fit[row]: row for row in rows.tolist()}
     fit, choose = learners(tuple(places), lesson.recipe)
     order = np.array([places[photo] for photo in fit + choose])
-    return _narrowed(lesson, Sides(fit, choose, ()), order), order
-
-
-def _asked(lesson: Lesson, rows: np.ndarray) -> np.ndarray:
-    """Probabilities for some of the lesson's photos, seen as the phone sees them."""
-    photos = [lesson.sides.fit[row] for row in rows]
-    made = [made[rows] for made in lesson.kept[:1]]
-    return softmax(lesson.logits(photos, *made), axis=1)
+    return lesson.about(Sides(fit, choose, ()), order), order

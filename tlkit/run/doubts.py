@@ -10,6 +10,7 @@ from tlkit import splits, suspects, training
 from tlkit.figures import Table
 from tlkit.run.crossing import Crossed
 from tlkit.run.learning import Lesson
+from tlkit.run.scratch import Scratch
 from tlkit.splits.units import together
 from tlkit.suspects import Suspect
 
@@ -17,15 +18,18 @@ FOLDS = 5
 
 
 def doubts(
-    lesson: Lesson, views: np.ndarray, validated: Table, crossed: Crossed | None
+    lesson: Lesson | Scratch, views: np.ndarray, validated: Table, crossed: Crossed | None
 ) -> tuple[Suspect, ...]:
     """The suspects among a run's photos, the least believed label first.
 
     With cross-validation by its answers. Without, those to validate by the run's model, and those to
-    train on by linear heads on folds of the features that its own head was solved from.
+    train on by linear heads on folds of the features that its own head was solved from. Of a network that
+    was trained from scratch every feature has seen their labels: then only those to validate are judged.
     """
     if crossed is not None:
         return suspects.find([_learnable(crossed.table, crossed.folds)])
+    if not views.shape[1]:
+        return suspects.find([validated])
     return suspects.find([_trained(lesson, views, validated.labels), validated])
 
 
@@ -40,7 +44,7 @@ def text(found: Sequence[Suspect]) -> str:
     return lines.getvalue()
 
 
-def _trained(lesson: Lesson, views: np.ndarray, classes: Sequence[str]) -> Table:
+def _trained(lesson: Lesson | Scratch, views: np.ndarray, classes: Sequence[str]) -> Table:
     """What heads on features say of the photos to train on, each of one that it did not see."""
     photos = tuple(dict.fromkeys(lesson.sides.train))
     count = min(FOLDS, len(set(together(photos).tolist())))

@@ -17,7 +17,7 @@ import tlkit
 from tlkit import augmentation, classifier, data, device, figures, files, findings, formats, training
 from tlkit import recipe as recipes
 from tlkit.device import Device
-from tlkit.errors import DataError
+from tlkit.errors import DataError, UsageError
 from tlkit.formats import keras_file
 from tlkit.progress import SILENT, Silent
 from tlkit.recipe import Recipe
@@ -25,7 +25,8 @@ from tlkit.report import Finetuned
 from tlkit.run import crossing, doubts, folder, gate, seen
 from tlkit.run import sides as siding
 from tlkit.run.exporting import default_target
-from tlkit.run.learning import Lesson, learn
+from tlkit.run.learning import Lesson
+from tlkit.run.scratch import Scratch
 
 NAMED = 10  # unreadable files in a message
 TRIED = 8  # photos that the converter is tried with
@@ -63,8 +64,12 @@ def finetune(
         found, parted = setting.found, setting.parted
         sides = parted.sides
         model = _model(setting)
-        classifier.check_stage(model, recipe.unfreeze_from)
-        lesson = Lesson(model, found.root, crossing.pool(sides) if recipe.folds else sides, recipe, progress)
+        recipe = _resolved(recipe, model)
+        setting = setting._replace(recipe=recipe)
+        teach = Scratch if recipe.scratch else Lesson
+        lesson: Lesson | Scratch = teach(
+            model, found.root, crossing.pool(sides) if recipe.folds else sides, recipe, progress
+        )
         trial = _try_exports(converter, lesson, found.classes)
         views = lesson.views()
         trial()
@@ -73,7 +78,7 @@ def finetune(
         if recipe.folds:
             crossed = crossing.cross(lesson, views, found.classes, run)
             lesson, views = crossing.proper(lesson, views, sides)
-        kept = learn(lesson, views, run / "metrics.jsonl")
+        kept = lesson.learn(views, run / "metrics.jsonl")
         final = _save(lesson, run, found.classes)
         drafts = _drafts(converter, lesson, run, found.classes)  # converted while the model is asked
         table = _validate(final, lesson, run, found.classes)
@@ -109,6 +114,12 @@ def finetune(
 
 def _settle(images: Any, recipe: Recipe, progress: Silent) -> Setting:
     """Choose a device, read the photos and split them, telling of each."""
+    if recipe.head == "top" and not recipe.scratch:
+        raise UsageError(
+            f"The top of {recipe.backbone} is trained from scratch only, with all below it: a published one "
+            "knows other classes.",
+            "Use --weights none and one epoch or more, or --head linear or mlp.",
+        )
     chosen = device.pick(recipe.device, recipe.precision)
     progress.note(f"Running on {chosen}.")
     if recipe.augment == "strong":
@@ -169,13 +180,22 @@ def _model(setting: Setting) -> keras.Model:
     )
 
 
+def _resolved(recipe: Recipe, model: keras.Model) -> Recipe:
+    """The recipe with the stage that `auto` means. Raises `UsageError` if there is no such stage."""
+    asked = recipe.unfreeze_from
+    fresh = asked == "auto" and recipe.weights == "none"
+    return replace(recipe, unfreeze_from="all" if fresh else classifier.first_unfrozen(model, asked))
+
+
 def _exports(recipe: Recipe) -> list[tuple[str, str]]:
     """Format and quantisation of each file that is wanted."""
     kinds = {"tflite": recipe.quantize, "savedmodel": "none"}
     return [(name, kinds[name]) for name in recipe.export if name != "none"]
 
 
-def _try_exports(converter: formats.Converter, lesson: Lesson, classes: Sequence[str]) -> Callable[[], None]:
+def _try_exports(
+    converter: formats.Converter, lesson: Lesson | Scratch, classes: Sequence[str]
+) -> Callable[[], None]:
     """Convert the untrained network while features are computed; what returns waits for the outcome."""
     wanted = _exports(lesson.recipe)
     if not wanted:
@@ -200,7 +220,7 @@ def _try_exports(converter: formats.Converter, lesson: Lesson, classes: Sequence
     return wait
 
 
-def _begin(setting: Setting, images: Any, lesson: Lesson, output: Path | None) -> Path:
+def _begin(setting: Setting, images: Any, lesson: Lesson | Scratch, output: Path | None) -> Path:
     """Make the run folder and write down what is known before training."""
     run = folder.make(output, setting.recipe.backbone)
     files.write(run / "recipe.toml", recipes.dump(setting.recipe))
@@ -225,7 +245,7 @@ def _begin(setting: Setting, images: Any, lesson: Lesson, output: Path | None) -
     return run
 
 
-def _save(lesson: Lesson, run: Path, classes: Sequence[str]) -> keras.Model:
+def _save(lesson: Lesson | Scratch, run: Path, classes: Sequence[str]) -> keras.Model:
     """Write the model, in float32 whatever it was trained in, and its labels."""
     final = keras_file.as_float32(lesson.model)
     files.write(run / "labels.txt", "".join(f"{name}\n" for name in classes))
@@ -235,7 +255,7 @@ def _save(lesson: Lesson, run: Path, classes: Sequence[str]) -> keras.Model:
 
 
 def _drafts(
-    converter: formats.Converter, lesson: Lesson, run: Path, classes: Sequence[str]
+    converter: formats.Converter, lesson: Lesson | Scratch, run: Path, classes: Sequence[str]
 ) -> list[gate.Draft]:
     name = lesson.recipe.backbone
     return [
@@ -259,7 +279,9 @@ def _drafts(
     ]
 
 
-def _validate(final: keras.Model, lesson: Lesson, run: Path, classes: Sequence[str]) -> figures.Table:
+def _validate(
+    final: keras.Model, lesson: Lesson | Scratch, run: Path, classes: Sequence[str]
+) -> figures.Table:
     """Ask the model about the validation photos, for the first and only time."""
     photos = lesson.sides.val
 

@@ -1,6 +1,6 @@
-"""Teach a classifier: solve its head, fine-tune its trunk, keep the best of them."""
+"""Teach a classifier what a trained trunk makes easy: solve its head, fine-tune it, keep the best of them."""
 
-import json
+import copy
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -8,10 +8,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from keras import Model
 
-from tlkit import augmentation, classifier, data, files, training
+from tlkit import classifier, files, training
 from tlkit.data import Photo
 from tlkit.progress import Silent
 from tlkit.recipe import Recipe
+from tlkit.run import reading
+from tlkit.run.reading import Reading
 
 VIEWS = 5  # of a photo, for its head: the phone's and four varied ones, which gave 1.6 points in folds
 VIEWED = 8000  # of those more than one a photo: a large set varies enough by itself
@@ -42,7 +44,7 @@ class Verdict(NamedTuple):
 
 
 class Lesson:
-    """A model and the photos it learns from.
+    """A model with a trained trunk and the photos it learns from.
 
     The trunk is cut where fine-tuning begins. What lies before the cut never changes: it is run once
     for each view of a photo, and what it made is kept, up to `MEMORY`.
@@ -50,26 +52,33 @@ class Lesson:
 
     def __init__(self, model: Model, root: Path, sides: Sides, recipe: Recipe, progress: Silent):
         self.model, self.root, self.sides, self.recipe, self.progress = model, root, sides, recipe, progress
-        # Whole batches, varied further; draws its own numbers, so that nothing of it is kept.
-        self.tint = augmentation.strong() if recipe.augment == "strong" else None
         self.size = model.input_shape[1]
         self.fit = recipe.fit  # as `classifier.build` was told: the name is stored in the model
-        cut = classifier.cut(model, recipe.unfreeze_from if recipe.epochs else "none")
+        self.reading = Reading(root, recipe, self.size)
+        self.first = classifier.first_unfrozen(model, recipe.unfreeze_from if recipe.epochs else "none")
+        cut = classifier.cut(model, self.first)
         self.frozen = classifier.part(model, None, cut) if cut else None
         self.upper = classifier.part(model, cut, "pool") if cut != "pool" else None
         self.head = classifier.part(model, "pool", "logits")
         self.learner = classifier.part(model, cut, "logits")
         self.kept: list[np.ndarray] = []  # by view: (photos, …) at the cut, of `sides.train`
 
+    def about(self, sides: Sides, rows: Any) -> "Lesson":
+        """The same lesson about some of its photos: those of the new `sides.train` are `rows` of these."""
+        part = copy.copy(self)
+        part.sides = sides
+        part.kept = [made[rows] for made in self.kept]
+        return part
+
     def views(self) -> np.ndarray:
         """(photos, views, width) features of the training photos; the first view is the phone's."""
         photos = self.sides.train
-        count = 1 if self.recipe.augment == "none" else 1 + min(VIEWS - 1, VIEWED // len(photos))
+        count = 1 + min(VIEWS - 1, VIEWED // len(photos)) if self.reading.varied else 1
         found = []
         for number in range(count):
             made = []
             with self.progress.task(f"features {number + 1}/{count}", len(photos)) as task:
-                for batch in self._at_cut(photos, number, BATCH):
+                for batch in self._through_frozen(self.reading.batches(photos, number, BATCH), BATCH):
                     made.append(batch)
                     task.tick(len(batch))
                 found.append(_through(self.upper, made))
@@ -77,56 +86,78 @@ class Lesson:
                 self.kept.append(np.concatenate(made))
         return np.stack(found, axis=1)
 
-    def _at_cut(
-        self, photos: Sequence[Photo], view: int, size: int, order: np.ndarray | None = None
-    ) -> Iterator[np.ndarray]:
-        """Batches of photos as they come out of the frozen part; view 0 is the phone's, unvaried."""
-        places = np.arange(len(photos)) if order is None else order
-        paths = [self.root / photos[int(place)].path for place in places]
-        see = self._see(view, places) if view and self.recipe.augment != "none" else None
-        for pixels in data.batches(paths, self.size, size, self.recipe.workers, see, self.fit):
-            if order is not None and self.tint is not None:
-                pixels = self.tint(pixels)
+    def learn(self, views: np.ndarray, metrics: Path) -> str:
+        """Leave the best of three models in `model` and return its name.
+
+        `head`, the solved head on the untouched trunk; `fine-tuned`; and `halfway` between the two, weight
+        by weight (Wortsman et al., arXiv:2109.01903). The least cross-entropy on the slice that none of
+        them has seen decides: in folds it told them apart where right answers were too few to. Figures of
+        every step go to the file `metrics`.
+        """
+        write = files.json_lines(metrics)
+        if self.recipe.epochs == 0:
+            self._solve(views, self.sides.train)
+            return "head"
+        self._solve(views[: len(self.sides.fit)], self.sides.fit)
+        weights = {"head": self.model.get_weights()}
+        verdicts = {"head": self._judge()}
+        write({"phase": "head", **verdicts["head"]._asdict()})
+        self._finetune(lambda row: write(row | self._judge()._asdict()))
+        weights["fine-tuned"] = self.model.get_weights()
+        verdicts["fine-tuned"] = self._judge()
+        weights["halfway"] = [_middle(*pair) for pair in zip(*weights.values(), strict=True)]
+        self.model.set_weights(weights["halfway"])
+        verdicts["halfway"] = self._judge()
+
+        kept = min(verdicts, key=lambda name: verdicts[name].cross_entropy)
+        write({"phase": "choice", "kept": kept} | {name: row._asdict() for name, row in verdicts.items()})
+        self.model.set_weights(weights[kept])
+        if kept == "head":  # the slice has done its work: it may be learned from too
+            self._solve(views, self.sides.train)
+        return kept
+
+    def asked(self, rows: np.ndarray) -> np.ndarray:
+        """(photos, classes) logits of some of the training photos, seen as the phone sees them."""
+        photos = self.sides.train
+        return self._logits([photos[row] for row in rows], *(made[rows] for made in self.kept[:1]))
+
+    def _through_frozen(self, batches: Iterator[np.ndarray], size: int) -> Iterator[np.ndarray]:
+        """Batches of photos as they come out of the frozen part."""
+        for pixels in batches:
             yield pixels if self.frozen is None else training.answers(self.frozen, pixels, size)
 
-    def _see(self, view: int, places: np.ndarray) -> Callable[[np.ndarray, int], np.ndarray]:
-        seed = self.recipe.seed
-        return lambda pixels, index: augmentation.view(
-            pixels, self.size, seed=seed, epoch=view, index=int(places[index]), fit=self.fit
-        )
-
-    def solve(self, views: np.ndarray, photos: Sequence[Photo]) -> None:
+    def _solve(self, views: np.ndarray, photos: Sequence[Photo]) -> None:
         """Fit the head to the features of these photos."""
-        labels = _labels(photos)
+        labels = reading.labels(photos)
         if self.recipe.head == "linear":
             weights = [*training.solve_head(views, labels, self.model.output_shape[1], self.recipe.seed)]
         else:
             weights = training.fit_head(self.head, views, labels, self.recipe.seed)
         self.head.set_weights(weights)
 
-    def logits(self, photos: Sequence[Photo], kept: np.ndarray | None = None) -> np.ndarray:
+    def _logits(self, photos: Sequence[Photo], kept: np.ndarray | None = None) -> np.ndarray:
         """(photos, classes) that the model says of photos seen as the phone sees them.
 
         `kept` is what the frozen part made of them, if it is known.
         """
         if kept is None:
-            made = [*self._at_cut(photos, 0, BATCH)]
+            made = [*self._through_frozen(self.reading.batches(photos, 0, BATCH), BATCH)]
         else:
             made = [kept[start : start + BATCH] for start in range(0, len(photos), BATCH)]
         return training.answers(self.head, _through(self.upper, made), len(photos))
 
-    def judge(self) -> Verdict:
+    def _judge(self) -> Verdict:
         """Ask the model about the slice, in inference mode, seen as the phone sees it."""
         photos, seen = self.sides.choose, len(self.sides.fit)
-        logits = self.logits(photos, *(made[seen:] for made in self.kept[:1]))
-        labels = _labels(photos)
+        logits = self._logits(photos, *(made[seen:] for made in self.kept[:1]))
+        labels = reading.labels(photos)
         right = int((logits.argmax(1) == labels).sum())
         return Verdict(right, len(labels), training.cross_entropy(logits, labels))
 
-    def finetune(self, on_epoch: Callable[[dict[str, Any]], None]) -> None:
+    def _finetune(self, on_epoch: Callable[[dict[str, Any]], None]) -> None:
         """Train the head and the unfrozen stages."""
         recipe = self.recipe
-        classifier.unfreeze(self.model, recipe.unfreeze_from)
+        classifier.unfreeze(self.model, self.first)
         size = min(recipe.batch_size, len(self.sides.fit))
         training.fit(
             self.learner,
@@ -144,59 +175,18 @@ class Lesson:
         )
 
     def _epoch(self, number: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Batches at the cut and their labels, in an order and with views of this epoch's own.
-
-        The few photos that would not fill a batch wait for another epoch.
-        """
-        photos, labels = self.sides.fit, _labels(self.sides.fit)
+        """Batches at the cut and their labels, in an order and with views of this epoch's own."""
+        photos, labels = self.sides.fit, reading.labels(self.sides.fit)
         size = min(self.recipe.batch_size, len(photos))
-        order = np.random.default_rng([self.recipe.seed, number]).permutation(len(photos))
-        order = order[: len(order) // size * size]
-        view = 0 if self.recipe.augment == "none" else number
-        if view < len(self.kept) and self.tint is None:
+        order = self.reading.order(number, len(photos), size)
+        view = self.reading.view(number)
+        if view < len(self.kept) and self.reading.tint is None:
             batches: Iterator[np.ndarray] = (
                 self.kept[view][chosen] for chosen in np.split(order, len(order) // size)
             )
         else:
-            batches = self._at_cut(photos, view, size, order)
+            batches = self._through_frozen(self.reading.shuffled(photos, order, view, size), size)
         yield from zip(batches, np.split(labels[order], len(order) // size), strict=True)
-
-
-def learn(lesson: Lesson, views: np.ndarray, metrics: Path) -> str:
-    """Leave the best of three models in `lesson.model` and return its name.
-
-    `head`, the solved head on the untouched trunk; `fine-tuned`; and `halfway` between the two, weight
-    by weight (Wortsman et al., arXiv:2109.01903). The least cross-entropy on the slice that none of
-    them has seen decides: in folds it told them apart where right answers were too few to. Figures of
-    every step go to the file `metrics`.
-    """
-    rows: list[dict[str, Any]] = []
-
-    def write(row: dict[str, Any]) -> None:
-        rows.append(row)
-        files.write(metrics, "".join(f"{json.dumps(row)}\n" for row in rows))
-
-    if lesson.recipe.epochs == 0:
-        lesson.solve(views, lesson.sides.train)
-        files.write(metrics, "")
-        return "head"
-    lesson.solve(views[: len(lesson.sides.fit)], lesson.sides.fit)
-    weights = {"head": lesson.model.get_weights()}
-    verdicts = {"head": lesson.judge()}
-    write({"phase": "head", **verdicts["head"]._asdict()})
-    lesson.finetune(lambda row: write(row | lesson.judge()._asdict()))
-    weights["fine-tuned"] = lesson.model.get_weights()
-    verdicts["fine-tuned"] = lesson.judge()
-    weights["halfway"] = [_middle(*pair) for pair in zip(*weights.values(), strict=True)]
-    lesson.model.set_weights(weights["halfway"])
-    verdicts["halfway"] = lesson.judge()
-
-    kept = min(verdicts, key=lambda name: verdicts[name].cross_entropy)
-    write({"phase": "choice", "kept": kept} | {name: row._asdict() for name, row in verdicts.items()})
-    lesson.model.set_weights(weights[kept])
-    if kept == "head":  # the slice has done its work: it may be learned from too
-        lesson.solve(views, lesson.sides.train)
-    return kept
 
 
 def _through(model: Model | None, batches: list[np.ndarray]) -> np.ndarray:
@@ -208,7 +198,3 @@ def _through(model: Model | None, batches: list[np.ndarray]) -> np.ndarray:
 def _middle(before: np.ndarray, after: np.ndarray) -> np.ndarray:
     """The mean of two weights; of a counter, such as a dropout's seed, the later one."""
     return (before + after) / 2 if np.issubdtype(before.dtype, np.floating) else after
-
-
-def _labels(photos: Sequence[Photo]) -> np.ndarray:
-    return np.array([photo.label for photo in photos], np.int64)

@@ -69,7 +69,7 @@ def part(found: data.Folder, recipe: Recipe) -> Parted:
 
 def learners(train: tuple[Photo, ...], recipe: Recipe) -> tuple[tuple[Photo, ...], tuple[Photo, ...]]:
     """Of the photos to train on, those that weights are fitted to and those that a model is chosen on."""
-    if recipe.epochs == 0:
+    if recipe.epochs == 0 or recipe.scratch:  # nothing is chosen
         return train, ()
     fit, choose = data.split(train, CHOOSERS, recipe.seed)
     return (fit, choose) if fit and choose else (train, train)

@@ -40,8 +40,19 @@ V2 = {
     "stage3": "conv4_block5_out",
     "stage4": "post_relu",
 }
+VGG = {
+    "stem": "block1_conv2",
+    "stage1": "block2_conv2",
+    "stage2": "block3_conv3",
+    "stage3": "block4_conv3",
+    "stage4": "block5_conv3",
+    "stage5": "block5_pool",
+}
+VGG_LONG = {**VGG, "stage2": "block3_conv4", "stage3": "block4_conv4", "stage4": "block5_conv4"}
 
 TWINS = [
+    Twin("vgg16", "VGG16", VGG, slow=True),
+    Twin("vgg19", "VGG19", VGG_LONG, slow=True),
     Twin("resnet50", "ResNet50", V1, {"geometry": "keras"}, (64, 65)),
     Twin("resnet50_v2", "ResNet50V2", V2),
 ]

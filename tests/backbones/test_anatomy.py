@@ -242,7 +242,7 @@ def test_kinds_tell_groups_dilation_and_the_rest():
     x = layers.Activation("tanh", name="tanh")(x)
     x = layers.AveragePooling2D(2, name="pool")(x)
     x = layers.Concatenate(name="both")([layers.BatchNormalization(name="own")(x), x])
-    x = layers.Flatten(name="flat")(x)
+    x = layers.Dense(4, activation="tanh", name="dense")(layers.Flatten(name="flat")(x))
     model = Model(photo, x)
     assert [(part.layer, part.kind) for part in anatomy.parts(model)[1:]] == [
         ("grouped", "conv 3×3 /2 in 2 groups, leaky re l u"),
@@ -251,6 +251,7 @@ def test_kinds_tell_groups_dilation_and_the_rest():
         ("own", "norm"),
         ("both", "concatenate"),
         ("flat", "flatten"),
+        ("dense", "dense, tanh"),
     ]
 
 

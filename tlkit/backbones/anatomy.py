@@ -4,6 +4,7 @@ import math
 from collections import Counter
 from typing import Any, NamedTuple
 
+import keras
 from keras import KerasTensor, Layer, Model, layers, tree
 
 from tlkit.backbones.frame import TOP
@@ -271,13 +272,18 @@ def _words(layer: Layer) -> str:
         return f"dropout {layer.rate:g}" if layer.rate else ""
     plain = "".join(f" {c.lower()}" if c.isupper() else c for c in type(layer).__name__).strip()
     name = next((word for kind, word in WORDS if isinstance(layer, kind)), plain)
-    if not isinstance(layer, WINDOWS):
-        return name
+    function = getattr(layer, "activation", keras.activations.linear)  # of its own, not a layer after it
+    own = "" if function is keras.activations.linear else f", {function.__name__}"
+    return f"{name}{_looks(layer) if isinstance(layer, WINDOWS) else ''}{own}"
+
+
+def _looks(layer: Any) -> str:
+    """A window's size, its step and what is unusual about it."""
     (height, width), strides, dilation = _window(layer)
     groups = getattr(layer, "groups", 1)
     return "".join(
         (
-            f"{name} {height}×{width}",
+            f" {height}×{width}",
             f" /{max(strides)}" if max(strides) > 1 else "",
             f" dilated {max(dilation)}" if max(dilation) > 1 else "",
             f" in {groups} groups" if groups > 1 else "",

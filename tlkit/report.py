@@ -291,13 +291,14 @@ class Predicted(Report):
     """The answers for some photos, in the order they were given."""
 
     predictions: Sequence[Prediction]
+    notes: Sequence[str] = ()
 
     def text(self) -> str:
         rows = []
         for row in self.predictions:
             answers = ", ".join(f"{answer.probability:.0%} {answer.label}" for answer in row.top or ())
             rows.append((os.fspath(row.path), answers if row.error is None else f"unreadable: {row.error}"))
-        return "\n".join(printed.columns(rows, indent=""))
+        return "\n".join([*printed.columns(rows, indent=""), *self.notes])
 
     def jsonl(self) -> str:
         """A JSON object a line, one for each photo."""

@@ -8,7 +8,7 @@ from tlkit.data import Photo
 from tlkit.errors import UsageError
 from tlkit.progress import SILENT, Silent
 from tlkit.report import Evaluated
-from tlkit.run import folder, gate
+from tlkit.run import folder, gate, seen
 from tlkit.run.exporting import match
 
 
@@ -23,7 +23,8 @@ def evaluate(model: str | Path, images: Path | None = None, *, progress: Silent 
     labels = known.labels(opened)
     root, photos, split, notes = _photos(known, labels, images, progress)
     size, fit = opened.image_size, opened.fit
-    probabilities = gate.ask(opened.predict, size, fit, root, photos, progress, "evaluating")
+    eyes = seen.Eyes(opened.predict, progress)
+    probabilities = gate.ask(eyes, size, fit, root, photos, progress, "evaluating")
     truth = [photo.label for photo in photos]
     table = figures.Table.of([photo.path for photo in photos], labels, truth, probabilities)
     return Evaluated(
@@ -36,7 +37,7 @@ def evaluate(model: str | Path, images: Path | None = None, *, progress: Silent 
         labels=labels,
         split=split,
         majority_top1=figures.majority_top1(table),
-        notes=notes,
+        notes=(*notes, *(eyes.notes or ())),
     )
 
 

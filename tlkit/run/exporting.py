@@ -1,6 +1,7 @@
 """Export a run, or anybody's `.keras` file."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from tlkit import data, formats, recipe
@@ -8,7 +9,7 @@ from tlkit.data import Photo
 from tlkit.errors import UsageError
 from tlkit.progress import SILENT, Silent
 from tlkit.report import Exported
-from tlkit.run import folder, gate
+from tlkit.run import folder, gate, seen
 
 CHECK_SHARE = 0.2  # of a bare model's --images, for the check; the rest may calibrate
 
@@ -45,12 +46,13 @@ def export(
     size, fit = opened.image_size, opened.fit
     job = gate.Job(known.model, target, labels, format, quantize, size, fit, root, calibration, name, licence)
     with formats.Converter() as converter:
-        draft = gate.Draft(converter, job)
+        draft, eyes = gate.Draft(converter, job), seen.Eyes(opened.predict, progress)
         judges = None
         if check:
-            said = gate.ask(opened.predict, size, fit, root, check, progress, "asking the model")
+            said = gate.ask(eyes, size, fit, root, check, progress, "asking the model")
             judges = gate.Judges(root, check, said)
-        return draft.settle(judges, progress)
+        row = draft.settle(judges, progress)
+    return replace(row, notes=(*row.notes, *(eyes.notes or ())))
 
 
 def scheme(format: str, quantize: str | None) -> str:

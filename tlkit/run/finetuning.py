@@ -70,10 +70,13 @@ def finetune(
         lesson: Lesson | Scratch = teach(
             model, found.root, crossing.pool(sides) if recipe.folds else sides, recipe, progress
         )
+        pictures = seen.some(found.root, parted.train, lesson.size, lesson.fit)
+        setting = setting._replace(notes=(*setting.notes, *_told(seen.odd(pictures), progress)))
         trial = _try_exports(converter, lesson, found.classes)
         views = lesson.views()
         trial()
-        run = _begin(setting, images, lesson, output)
+        run = _begin(setting, images, output)
+        files.write(run / "seen.jpg", seen.sheet(pictures))
         crossed = None
         if recipe.folds:
             crossed = crossing.cross(lesson, views, found.classes, run)
@@ -138,9 +141,13 @@ def _settle(images: Any, recipe: Recipe, progress: Silent) -> Setting:
         crossing.of(crossing.pool(parted.sides), recipe)  # too many folds are told now
     lost = [row.detail for row in findings.usual_shape(found, recipe.fit)]
     notes = (*found.notes, *parted.notes, *lost, *_unrepeatable(recipe, chosen))
+    return Setting(recipe, found, parted, chosen, _told(notes, progress))
+
+
+def _told(notes: tuple[str, ...], progress: Silent) -> tuple[str, ...]:
     for note in notes:
         progress.note(note)
-    return Setting(recipe, found, parted, chosen, notes)
+    return notes
 
 
 def _unreadable(found: data.Folder) -> DataError:
@@ -220,7 +227,7 @@ def _try_exports(
     return wait
 
 
-def _begin(setting: Setting, images: Any, lesson: Lesson | Scratch, output: Path | None) -> Path:
+def _begin(setting: Setting, images: Any, output: Path | None) -> Path:
     """Make the run folder and write down what is known before training."""
     run = folder.make(output, setting.recipe.backbone)
     files.write(run / "recipe.toml", recipes.dump(setting.recipe))
@@ -241,7 +248,6 @@ def _begin(setting: Setting, images: Any, lesson: Lesson | Scratch, output: Path
     }
     folder.write_json(run / "run.json", about)
     folder.write_split(run, [*parted.train, *parted.sides.val, *parted.test], setting.found.classes)
-    files.write(run / "seen.jpg", seen.sheet(lesson.root, parted.train, lesson.size, lesson.fit))
     return run
 
 

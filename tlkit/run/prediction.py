@@ -9,7 +9,7 @@ from tlkit import data, formats
 from tlkit.data import Unreadable
 from tlkit.progress import SILENT, Silent
 from tlkit.report import Answer, Predicted, Prediction
-from tlkit.run import folder
+from tlkit.run import folder, seen
 
 BATCH = 32
 
@@ -21,17 +21,18 @@ def predict(
     known = folder.find(model)
     opened = formats.open(known.model)
     labels = known.labels(opened)
+    eyes = seen.Eyes(opened.predict, progress)
     rows: list[Prediction] = []
     with progress.task("predicting", len(paths)) as task:
         for start in range(0, len(paths), BATCH):
             some = paths[start : start + BATCH]
-            rows += _predict(opened, labels, some, top)
+            rows += _predict(opened, eyes, labels, some, top)
             task.tick(len(some))
-    return Predicted(tuple(rows))
+    return Predicted(tuple(rows), eyes.notes or ())
 
 
 def _predict(
-    opened: formats.Opened, labels: Sequence[str], paths: Sequence[Path], top: int
+    opened: formats.Opened, eyes: seen.Eyes, labels: Sequence[str], paths: Sequence[Path], top: int
 ) -> list[Prediction]:
     pixels, errors = [], {}
     for path in paths:
@@ -40,7 +41,7 @@ def _predict(
         except Unreadable as error:
             errors[path] = error.reason
     shape = (-1, opened.image_size, opened.image_size, 3)
-    answers = iter(opened.predict(np.array(pixels, np.uint8).reshape(shape)))
+    answers = iter(eyes(np.array(pixels, np.uint8).reshape(shape)))
     return [
         Prediction(path, error=errors[path])
         if path in errors

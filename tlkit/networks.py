@@ -84,9 +84,14 @@ class Layers(Report):
         return "\n".join(lines)
 
     def _told(self) -> list[str]:
+        still = self.total_parameters - self.parameters
         return [
-            f"{self.total_parameters:,} parameters with those that are not trained. "
-            f"{self.depth} convolutions and dense layers deep.",
+            *(
+                [f"{self.total_parameters:,} parameters with the {still:,} that are not trained."]
+                if still
+                else []
+            ),
+            f"{self.depth} convolutions and dense layers on the longest way.",
             "Receptive fields in pixels a side; all: the whole photograph, whatever its size.",
         ]
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tlkit import report
-from tlkit.report import Answer, Backbone, Evaluated, Exported, Finetuned, Predicted, Prediction
+from tlkit.report import Answer, Evaluated, Exported, Finetuned, Predicted, Prediction
 
 
 class Skipped(NamedTuple):
@@ -72,7 +72,6 @@ CONTRACT = [
         EXPORTED,
         "path format quantize bytes sha256 images reference_top1 top1 agreement max_difference refused",
     ),
-    (report.Backbones(()), "backbones"),
 ]
 
 
@@ -92,18 +91,6 @@ def test_rows_hold_every_key_of_the_contract():
     assert found["skipped"] == [{"path": "cat/7.gif", "reason": "cut off"}]
     [row] = found["exports"]
     assert row == {key: value for key, value in json.loads(EXPORTED.json()).items() if key != "schema"}
-    rows = json.loads(report.Backbones((Backbone("x", "y", 1, 2, 224, None, None),)).json())["backbones"]
-    assert rows == [
-        {
-            "name": "x",
-            "family": "y",
-            "parameters": 1,
-            "total_parameters": 2,
-            "image_size": 224,
-            "top1": None,
-            "licence": None,
-        }
-    ]
 
 
 def test_json_has_nan_as_null_paths_as_texts_and_plain_numbers():
@@ -291,18 +278,6 @@ def test_predictions_hold_top_or_error():
 def test_an_unreadable_photo_ends_with_one():
     assert ANSWERS.exit_code == 1
     assert Predicted(ANSWERS.predictions[:1]).exit_code == 0
-
-
-def test_backbones_without_weights_show_none():
-    rows = (
-        Backbone("long_name_0", "f", 4_652_008, 4_694_024, 224, 0.7512, "Apache-2.0"),
-        Backbone("b", "f", 1000, 1, 64, None, None),
-    )
-    assert report.Backbones(rows).text().splitlines() == [
-        "name         parameters  image size  top-1  licence",
-        "long_name_0      4.65 M         224  75.1%  Apache-2.0",
-        "b                0.00 M          64      –  no weights",
-    ]
 
 
 def test_a_failure_is_an_object_with_kind_message_and_hint():

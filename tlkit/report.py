@@ -310,35 +310,6 @@ class Predicted(Report):
 
 
 @dataclass(frozen=True)
-class Backbone:
-    """A network that tlkit can build; null where no weights are published for it."""
-
-    name: str
-    family: str
-    parameters: int  # trainable, with 1000 classes, as papers count
-    total_parameters: int
-    image_size: int
-    top1: float | None  # published, on ImageNet's validation photos
-    licence: str | None  # of the weights
-
-
-@dataclass(frozen=True)
-class Backbones(Report):
-    """The networks that tlkit can build."""
-
-    backbones: Sequence[Backbone]
-
-    def text(self) -> str:
-        table = [("name", "parameters", "image size", "top-1", "licence")]
-        for row in self.backbones:
-            size = f"{row.parameters / 1e6:.2f} M"
-            table.append(
-                (row.name, size, str(row.image_size), printed.percent(row.top1), row.licence or "no weights")
-            )
-        return "\n".join(printed.table(table, left=(0, 4)))
-
-
-@dataclass(frozen=True)
 class Recipes(Report):
     """The recipes that ship with tlkit."""
 

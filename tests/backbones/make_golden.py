@@ -108,7 +108,8 @@ def compare(case: cases.Case) -> dict[str, np.ndarray]:
     import torch
 
     network = twin(case)
-    tensors = {name: seeded.tensor(name, tuple(value.shape)) for name, value in network.state_dict().items()}
+    shapes = {name: tuple(value.shape) for name, value in network.state_dict().items()}
+    tensors = {name: seeded.tensor(name, shape, case.gain) for name, shape in shapes.items()}
     network.load_state_dict({name: torch.from_numpy(value) for name, value in tensors.items()})
     found = {
         "made_by": np.array(f"{case.publisher} {version(case.publisher)}, torch {torch.__version__}"),

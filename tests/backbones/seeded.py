@@ -9,11 +9,12 @@ STATISTICS = ("running_var", "moving_variance")
 GATES = ".se.fc2.weight"  # what squeeze-and-excite's sigmoid is fed by, as timm calls it
 
 
-def tensor(name: str, shape: tuple[int, ...]) -> np.ndarray:
+def tensor(name: str, shape: tuple[int, ...], gain: float = 1.0) -> np.ndarray:
     """float32 numbers that keep a network's signal alive: He et al.'s spread for kernels, and near 1 or 0
     for what normalisation multiplies by and adds. Moving statistics are not left at 0 and 1, which would
     hide a swap. A counter of batches is 0, int64. Gates get a tenth: where maps grow large He's spread would
     make each sigmoid a step, and float32's last digit would decide on which side of it a channel falls.
+    `gain` multiplies the spread of kernels.
     """
     if not shape:
         return np.zeros((), np.int64)
@@ -21,7 +22,7 @@ def tensor(name: str, shape: tuple[int, ...]) -> np.ndarray:
     last = name.replace("/", ".").rpartition(".")[2]
     if len(shape) > 1:
         inputs = shape[:-1] if last.endswith("kernel") else shape[1:]
-        spread = math.sqrt(2 / math.prod(inputs)) * (0.1 if name.endswith(GATES) else 1)
+        spread = math.sqrt(2 / math.prod(inputs)) * (0.1 if name.endswith(GATES) else gain)
         return (draw.standard_normal(shape) * spread).astype("float32")
     if last in STATISTICS or last in ("weight", "gamma"):
         return draw.uniform(0.5, 1.5, shape).astype("float32")

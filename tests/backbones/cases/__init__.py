@@ -21,6 +21,7 @@ class Case(NamedTuple):
     names: dict[str, Any] | None = None  # our layer → the twin's; None: the family's names[publisher]
     step: bool = False  # also one step in training mode, for the moving statistics
     slow: bool = False  # left to `pytest -m slow`
+    gain: float = 1.0  # of kernels: what saturates needs more for outputs that tell something
     pixels: tuple[float, float] = (127.5, 127.5)  # mean and spread of what the twin is fed: those of ours
 
 

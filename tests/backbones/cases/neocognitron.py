@@ -17,6 +17,7 @@ CASES = {
         "neocognitron:Neocognitron",
         {"stem": "s1", "stage1": "s2", "stage2": "s3", "stage3": "c3", "top_logits": "fc"},
         sizes=(28, 37),
+        gain=3.0,
         names={"s1": "s1.conv", "s2": "s2.conv", "s3": "s3.conv", "top_logits": "fc"},
     ),
 }

@@ -172,6 +172,7 @@ def test_receptive_fields_are_the_published_ones(name, geometry, mark, pixels):
         ("nin", 12),
         ("resnet20_cifar", 20),
         *(pytest.param(f"resnet{deep}", deep, marks=pytest.mark.slow) for deep in (18, 50)),
+        pytest.param("se_resnet50", 50, marks=pytest.mark.slow),
     ],
 )
 def test_networks_are_as_deep_as_their_names_say(name, deep, network):
@@ -267,6 +268,7 @@ def test_depth_is_the_longest_way_and_normalisations_are_no_layers():
     x = layers.Add()([layers.Conv2D(4, 3, padding="same")(x), layers.Conv2D(4, 1)(x), x])
     model = Model(photo, layers.Dense(2)(layers.Flatten()(x)))
     assert anatomy.depth(model) == 3
+    assert anatomy.depth(gated(8)) == 3  # not the convolution of its gate
 
 
 @pytest.mark.parametrize("name", TESTS)

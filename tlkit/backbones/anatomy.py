@@ -53,12 +53,14 @@ def cost(layer: Layer) -> int:
 def depth(model: Model) -> int:
     """Convolutions and dense layers on the longest way from the photograph to the answer.
 
-    What networks are named by: 50 for ResNet-50, whose shortcuts' convolutions are not on that way.
+    What networks are named by: 50 for ResNet-50, whose shortcuts' convolutions are not on that way, and
+    for SE-ResNet-50, whose gates only scale what goes on.
     """
     deepest: dict[int, int] = {}  # by the identity of a tensor
     for operation in model.operations:
-        before = max((deepest[id(tensor)] for tensor in _inputs(operation)), default=0)
-        after = before + bool(cost(operation))
+        before = [deepest[id(tensor)] for tensor in _inputs(operation)] or [0]
+        gate = isinstance(operation, layers.Multiply)
+        after = (min(before) if gate else max(before)) + bool(cost(operation))
         deepest |= {id(tensor): after for tensor in tree.flatten(operation.output)}
     return max(deepest[id(tensor)] for tensor in model.outputs)
 

@@ -1,0 +1,73 @@
+"""What the contract is held against: every row of INDEX, and of each family what can be built in a blink."""
+
+import importlib
+import math
+
+import cases
+import numpy as np
+import pytest
+from make_golden import picture
+
+from tlkit import backbones
+from tlkit.backbones import INDEX
+from tlkit.backbones.frame import Family
+
+EXPECTED = cases.expected()
+
+# Families whose pools leave out an odd map's last place: size / stride, rounded down. Elsewhere up.
+ROUNDED_DOWN = {"neocognitron", "small_cnn", "vgg"}
+# Where a convolution has no zeros around it, or a pool of three: places a side by row and pixels a side,
+# from the largest map on, each by hand as (side + zeros − kernel) // stride + 1.
+UNPADDED = {
+    ("lenet5", 28): (24, 8, 4),
+    ("lenet5_32", 32): (28, 10, 5),
+    ("lenet_test", 20): (16, 4, 2),
+    ("lenet_test", 31): (27, 9, 4),
+    ("alexnet", 224): (55, 27, 13, 6),
+    ("alexnet_2012", 227): (55, 27, 13, 6),
+    ("alexnet_test", 96): (23, 11, 5, 2),
+    ("alexnet_test", 107): (26, 12, 5, 2),
+    ("alexnet_2012_test", 99): (23, 11, 5, 2),
+    ("alexnet_2012_test", 111): (26, 12, 5, 2),
+    ("nin", 224): (54, 27, 13, 6),
+    ("nin_test", 96): (22, 11, 5, 2),
+    ("nin_test", 107): (25, 12, 6, 3),
+}
+
+
+def slow(name: str) -> list[pytest.MarkDecorator]:
+    return [pytest.mark.slow] * (name in EXPECTED and EXPECTED[name].slow)
+
+
+every = [pytest.param(name, marks=slow(name)) for name in INDEX]
+TESTS = [name for name in INDEX if name.endswith("_test")]
+SMALL = [*TESTS, "plain20_cifar"]  # of the plain networks the shallowest is small enough
+
+
+def family(name: str) -> Family:
+    return importlib.import_module(f"tlkit.backbones.{backbones.family(name)}").FAMILY
+
+
+def builder(name: str):
+    return getattr(backbones, INDEX[name].partition(":")[2])
+
+
+def photos(name: str, size: int, count: int = 1) -> np.ndarray:
+    """(count, size, size, channels) uint8, as many channels as the row takes."""
+    channels = backbones.variant(name).channels
+    return np.stack([picture(size, number) for number in range(count)])[..., :channels]
+
+
+def maps(name: str, size: int) -> list[int]:
+    """How many places a side the row's feature maps should have, from the largest on."""
+    strides = [stride for _, stride, _ in EXPECTED[name].taps]
+    if any(name == known for known, _ in UNPADDED):
+        return list(UNPADDED[name, size])
+    down = backbones.family(name) in ROUNDED_DOWN
+    return [size // stride if down else math.ceil(size / stride) for stride in strides]
+
+
+def counts(layers) -> tuple[int, int]:
+    """Trainable and all numbers in the weights of layers."""
+    sizes = [(weight.trainable, math.prod(weight.shape)) for layer in layers for weight in layer.weights]
+    return sum(size for trainable, size in sizes if trainable), sum(size for _, size in sizes)

@@ -1,0 +1,32 @@
+"""Every recipe that ships runs: an epoch on a few photos, with the smallest network of its family."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+import tlkit
+from tlkit import backbones, recipe
+
+
+def smallest(backbone: str) -> str:
+    """The test row of a network's family."""
+    family = backbones.family(backbone)
+    return next(n for n in backbones.INDEX if backbones.family(n) == family and n.endswith("_test"))
+
+
+@pytest.mark.parametrize("name", recipe.shipped())
+def test_a_shipped_recipe_runs(name, few, tmp_path):
+    shipped = recipe.load(name)
+    changed = {"backbone": smallest(shipped.backbone), "weights": "none", "epochs": min(1, shipped.epochs)}
+    if shipped.weights != "none":
+        changed["unfreeze_from"] = "stage4"  # else random weights are trained from scratch
+    done = tlkit.finetune(few, recipe=name, output=tmp_path / "run", **changed)
+    assert done.kept == "trained" if shipped.scratch else done.kept in ("head", "halfway", "fine-tuned")
+    as_run = asdict(recipe.load(Path(done.run) / "recipe.toml"))
+    resolved = {"unfreeze_from"} if shipped.unfreeze_from == "auto" else set()
+    for knob, value in asdict(shipped).items():
+        if knob not in changed.keys() | resolved:
+            assert as_run[knob] == value, knob
+    [export] = done.exports
+    assert Path(export.path).exists() and export.quantize == shipped.quantize

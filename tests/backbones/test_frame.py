@@ -136,6 +136,7 @@ def test_every_option_takes_effect(option):
         ({"include_top": False, "classifier_activation": None}, "classifier_activation would do nothing"),
         ({"classes": 2}, "the published top has 1000 classes, not 2. Use include_top=False and put your own"),
         ({"seed": 1}, "seed would do nothing beside weights. Leave it out, or use weights=None."),
+        ({"seed": 0}, "seed would do nothing beside weights. Leave it out, or use weights=None."),
         (
             {"input_shape": (224, 31, 3)},
             "(224, 31, 3) is too small: nothing would be left for its last stage. Use 32 or",
@@ -157,7 +158,11 @@ def test_every_option_takes_effect(option):
         ({"classifier_activation": "softmix"}, "'softmix' must be the name of a Keras activation or None."),
         ({"weights": 3}, "weights=3 must be a name, a path or None."),
         ({"weights": None, "seed": -1}, "seed=-1 must be a whole number from 0 on."),
-        ({"name": 3}, "name=3 must be a text."),
+        ({"name": 3}, "name=3 must be letters of a to z, digits, '.', '_' and '-', a letter or digit first"),
+        ({"name": "my net"}, "name='my net' must be letters of a to z, digits, "),
+        ({"name": "_trunk"}, "name='_trunk' must be letters of a to z, digits, "),
+        ({"name": "a/b"}, "name='a/b' must be letters of a to z, digits, "),
+        ({"name": ""}, "name='' must be letters of a to z, digits, "),
         ({"drop_path": 1.0}, "drop_path=1.0 must be a share from 0 to below 1."),
         ({"weights": None, "geometry": "caffe"}, "no geometry called 'caffe'. Use 'tensorflow' or 'torch'."),
         (
@@ -196,6 +201,42 @@ def test_statistics_by_channel_are_extended_by_their_mean():
     statistics = (100.0, 110.0, 150.0)
     for channels, expected in ((1, [120]), (2, [120, 120]), (3, statistics), (5, [*statistics, 120, 120])):
         np.testing.assert_allclose(frame._by_channel(statistics, channels), expected)
+
+
+def test_numbers_of_numpys_are_numbers(tmp_path):
+    labels = np.array([0, 2, 1])
+    shape = (*np.array([64, 64]), np.int64(3))
+    given = {
+        "classes": labels.max() + 1,
+        "input_shape": shape,
+        "dropout": np.float64(0.25),
+        "seed": np.int64(3),
+    }
+    model = small(**given, drop_path=np.float32(0.5))
+    np.testing.assert_array_equal(output(model), output(small(classes=3)))
+    model.save(tmp_path / "model.keras")  # whose configuration is JSON
+    with pytest.raises(
+        UsageError, match=r"^efficientnet_test: classes=True must be a whole number from 1 on."
+    ):
+        small(classes=np.bool_(True))
+
+
+def test_channels_first_is_refused():
+    keras.config.set_image_data_format("channels_first")
+    try:
+        with pytest.raises(UsageError) as caught:
+            small()
+    finally:
+        keras.config.set_image_data_format("channels_last")
+    assert str(caught.value) == (
+        "efficientnet_test takes channels last, and Keras is set to channels_first. "
+        "Use keras.config.set_image_data_format('channels_last')."
+    )
+
+
+@pytest.mark.parametrize("name", ["trunk", "7", "a.b_c-d"])
+def test_a_model_of_any_name_that_is_taken_can_be_asked(name):
+    assert small(name=name, include_top=False).predict(PHOTO, verbose=0).shape == (1, 2, 2, 64)
 
 
 def test_what_is_given_as_it_would_be_anyway_is_fine():

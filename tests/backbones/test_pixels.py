@@ -32,8 +32,16 @@ def test_scaled_pixels_are_told(batch, span):
 
 @pytest.mark.parametrize(
     "batch",
-    [PHOTO, PHOTO.astype("float32"), PHOTO.astype("float32") - 120, PHOTO * 0, PHOTO[:0], PHOTO // 30],
-    ids=["uint8", "float", "centred", "black", "empty", "very dark"],
+    [
+        PHOTO,
+        PHOTO.astype("float32"),
+        PHOTO.astype("float32") - 120,
+        PHOTO * 0,
+        PHOTO[:0],
+        PHOTO // 30,
+        PHOTO * np.nan,
+    ],
+    ids=["uint8", "float", "centred", "black", "empty", "very dark", "not a number"],
 )
 def test_others_are_not(batch):
     with warnings.catch_warnings():

@@ -2,10 +2,12 @@
 
 import difflib
 import os
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple, Protocol, TypedDict
 
 import keras
+import numpy as np
 
 from tlkit.backbones.weights import Weights
 from tlkit.errors import UsageError
@@ -85,7 +87,9 @@ def settle(backbone: str, variant: Row, rules: Rules, options: Options) -> Optio
 
     Raises `UsageError` for options that do not exist, do not fit or would be ignored.
     """
+    options = Options(**{key: _plain(value) for key, value in options.items()})  # type: ignore[typeddict-item]
     given = _filled_in(backbone, variant, rules, options)
+    _check_layout(backbone)
     _check_keys(backbone, rules, options)
     _check_values(backbone, rules, given)
     _check_shape(backbone, variant, given["input_shape"])
@@ -95,6 +99,13 @@ def settle(backbone: str, variant: Row, rules: Rules, options: Options) -> Optio
     if given["include_top"] and rules.flattens:
         _check_flat(backbone, variant, given)
     return given
+
+
+def _plain(value: Any) -> Any:
+    """NumPy's numbers as Python's: `labels.max() + 1` is one, and a saved configuration takes none."""
+    if isinstance(value, np.generic):
+        return value.item()
+    return type(value)(map(_plain, value)) if type(value) in (tuple, list) else value
 
 
 def _filled_in(backbone: str, variant: Row, rules: Rules, options: Options) -> Options:
@@ -115,6 +126,15 @@ def _filled_in(backbone: str, variant: Row, rules: Rules, options: Options) -> O
         **{name: choice.default for name, choice in rules.own.items()},
     }
     return Options(**{**defaults, **options})  # type: ignore[typeddict-item]
+
+
+def _check_layout(backbone: str) -> None:
+    # Layers take it from there one by one, and some networks would build, and convolve over the wrong axes.
+    if keras.config.image_data_format() != "channels_last":
+        raise UsageError(
+            f"{backbone} takes channels last, and Keras is set to channels_first.",
+            "Use keras.config.set_image_data_format('channels_last').",
+        )
 
 
 def _check_keys(backbone: str, rules: Rules, options: Options) -> None:
@@ -144,7 +164,8 @@ def _check_values(backbone: str, rules: Rules, given: Options) -> None:
         "classifier_activation": _is_activation(given["classifier_activation"])
         or "the name of a Keras activation or None",
         "geometry": isinstance(given["geometry"], str | None) or "a text",
-        "name": isinstance(given["name"], str) or "a text",
+        "name": _is_name(given["name"])
+        or "letters of a to z, digits, '.', '_' and '-', a letter or digit first, as TensorFlow wants it",
         "seed": seed is None or type(seed) is int and seed >= 0 or "a whole number from 0 on",
     }
     values = dict(given)
@@ -156,6 +177,11 @@ def _check_values(backbone: str, rules: Rules, given: Options) -> None:
 
 def _is_share(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1
+
+
+def _is_name(name: object) -> bool:
+    """Whether TensorFlow takes it for a scope: another one fails when the model is asked or trained."""
+    return isinstance(name, str) and re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name) is not None
 
 
 def _is_activation(name: object) -> bool:
@@ -202,7 +228,8 @@ def _check_beside_weights(
     backbone: str, variant: Row, rules: Rules, options: Options, given: Options
 ) -> None:
     for name in ("seed", *(name for name, choice in rules.own.items() if choice.fresh)):
-        if name in options and dict(given)[name] not in (None, False):
+        value = dict(given)[name]
+        if value is not None and value is not False:  # 0 is a seed
             raise UsageError(
                 f"{backbone}: {name} would do nothing beside weights.", "Leave it out, or use weights=None."
             )

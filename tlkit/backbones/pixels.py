@@ -31,7 +31,7 @@ def looks_scaled(batch: Any) -> str | None:
     if not values.size or not values.any():
         return None
     low, high = float(values.min()), float(values.max())
-    if high > 1 or low < -1:
+    if not (high <= 1 and low >= -1):  # NaN is none of this
         return None
     span = "0 to 1" if low >= 0 else "−1 to 1"
     return (

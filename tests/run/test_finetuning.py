@@ -262,7 +262,14 @@ def test_a_model_of_every_precision_is_exported(few, tmp_path, settings, precisi
 
 @pytest.mark.parametrize(
     "changes",
-    [{"head": "mlp"}, {"augment": "none"}, {"augment": "strong"}, {"optimizer": "sgd"}, {"dropout": 0.6}],
+    [
+        {"head": "mlp"},
+        {"augment": "none"},
+        {"augment": "strong"},
+        {"augment": "shift"},
+        {"optimizer": "sgd"},
+        {"dropout": 0.6},
+    ],
     ids=str,
 )
 def test_each_knob_of_training_takes_effect(few, tmp_path, settings, changes):

@@ -20,16 +20,19 @@ ROUNDED_DOWN = {"neocognitron", "small_cnn", "vgg"}
 # from the largest map on, each by hand as (side + zeros − kernel) // stride + 1.
 UNPADDED = {
     ("lenet5", 28): (24, 8, 4),
+    ("lenet5", 39): (35, 13, 6),
     ("lenet5_32", 32): (28, 10, 5),
     ("lenet_test", 20): (16, 4, 2),
     ("lenet_test", 31): (27, 9, 4),
     ("alexnet", 224): (55, 27, 13, 6),
+    ("alexnet", 235): (58, 28, 13, 6),
     ("alexnet_2012", 227): (55, 27, 13, 6),
     ("alexnet_test", 96): (23, 11, 5, 2),
     ("alexnet_test", 107): (26, 12, 5, 2),
     ("alexnet_2012_test", 99): (23, 11, 5, 2),
     ("alexnet_2012_test", 111): (26, 12, 5, 2),
     ("nin", 224): (54, 27, 13, 6),
+    ("nin", 235): (57, 28, 14, 7),
     ("nin_test", 96): (22, 11, 5, 2),
     ("nin_test", 107): (25, 12, 6, 3),
 }

@@ -229,7 +229,7 @@ def _check_beside_weights(
 ) -> None:
     for name in ("seed", *(name for name, choice in rules.own.items() if choice.fresh)):
         value = dict(given)[name]
-        if value is not None and value is not False:  # 0 is a seed
+        if name in options and value is not None and value is not False:  # 0 is a seed
             raise UsageError(
                 f"{backbone}: {name} would do nothing beside weights.", "Leave it out, or use weights=None."
             )

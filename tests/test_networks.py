@@ -37,6 +37,7 @@ LAYERS = Layers(
     total_parameters=1_248,
     multiply_adds=221_184,
     depth=1,
+    between=("sqrt",),
 )
 ALEX = Compared(
     name="alex",
@@ -140,6 +141,7 @@ def test_layers_read_as_a_table_with_totals_and_taps():
         "",
         "1,248 parameters with the 16 that are not trained.",
         "1 convolutions and dense layers on the longest way.",
+        "Between the layers, without weights: sqrt.",
         "Receptive fields in pixels a side; all: the whole photograph, whatever its size.",
         "",
         "tap   stride  channels  receptive field",

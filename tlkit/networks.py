@@ -68,6 +68,7 @@ class Layers(Report):
     total_parameters: int
     multiply_adds: int
     depth: int  # convolutions and dense layers on the longest way
+    between: Sequence[str]  # operations that are no layers and have no row: sqrt, pad, …
 
     def text(self) -> str:
         table = [("layer", "kind", "output", "parameters", "multiply-adds", "receptive field")]
@@ -92,6 +93,7 @@ class Layers(Report):
                 else []
             ),
             f"{self.depth} convolutions and dense layers on the longest way.",
+            *([f"Between the layers, without weights: {', '.join(self.between)}."] if self.between else []),
             "Receptive fields in pixels a side; all: the whole photograph, whatever its size.",
         ]
 

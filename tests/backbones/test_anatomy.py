@@ -295,3 +295,15 @@ def test_a_share_is_what_the_layers_of_its_stage_have(network):
         assert by_stage[stride].parameters == sum(map(anatomy.trainable, held)) > 0
         assert by_stage[stride].multiply_adds == sum(map(anatomy.cost, held)) > 0
     assert (by_stage[32].parameters, by_stage[32].multiply_adds) == (0, 0)  # a pool
+
+
+def test_what_is_computed_between_the_layers_is_told():
+    assert anatomy.between(backbones.build("neocognitron_test", weights=None)) == (
+        "add",
+        "mean",
+        "sqrt",
+        "square",
+        "subtract",
+        "true divide",
+    )
+    assert anatomy.between(backbones.build("vgg_test", weights=None)) == ()

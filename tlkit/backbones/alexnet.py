@@ -4,7 +4,7 @@ Krizhevsky, Sutskever and Hinton, ImageNet Classification with Deep Convolutiona
 NeurIPS 2012: two graphics cards, each with half of the channels, that meet in the third convolution
 and in the dense layers; response normalisation after the first two ReLUs, before their pools.
 Krizhevsky, One weird trick for parallelizing convolutional neural networks, arXiv:1404.5997: one
-tower of other widths, without normalisation; `alexnet` is torchvision's build of it.
+tower of other widths; `alexnet` is torchvision's build of it, without normalisation.
 
 The paper of 2012 says 224 pixels, but 55×55 places of an 11×11 kernel at stride 4 need 227.
 """

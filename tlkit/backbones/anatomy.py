@@ -241,6 +241,13 @@ def parts(model: Model) -> tuple[Part, ...]:
     return tuple(_part(row, seen) for row in rows)
 
 
+def between(model: Model) -> tuple[str, ...]:
+    """What is computed between the layers, by operations that are none, such as `sqrt`: each kind once."""
+    kinds = {type(one).__name__ for one in model.operations if not isinstance(one, Layer)}
+    words = ("".join(f" {c.lower()}" if c.isupper() else c for c in kind).strip() for kind in kinds)
+    return tuple(sorted(words))
+
+
 def _begins(layer: Layer, uses: int) -> bool:
     """Whether a reader expects a row: for what has a size of its own, joins branches or stands on one."""
     if isinstance(layer, UNSPOKEN):

@@ -11,8 +11,8 @@ What differs from 1980:
 - It learns by backpropagation from labels. The neocognitron taught itself without any: the cell that
   answers most strongly in its neighbourhood is the seed cell, and its weights grow for all of its plane.
 - Excitatory weights may be negative and have a bias. The paper's are not negative; for each plane it
-  learns how strongly v inhibits, and a constant in each layer says how selective its cells are. Here
-  both are 1.
+  learns how strongly v inhibits, and constants in each layer say how selective its S-cells are and at
+  what input its C-cells saturate. Here all are 1.
 - S-cells see 5×5 places of all planes, zeros around, at full size. The paper's fields weigh the centre
   more, v included; here v is a plain average. A constant under its root keeps the gradient finite.
 - C-cells blur 2×2 places at stride 2 evenly. The paper's weights for it are fixed as well, but larger in

@@ -19,7 +19,8 @@ class Options(TypedDict, total=False):
     With published weights, input_shape may end in 1, 3 or 4 channels: one grey channel is repeated
     to R = G = B, so that it scores as its RGB copy; a fourth channel starts with a kernel of zeros,
     so that the network begins as the RGB one and learns what to make of it. With random weights the
-    first kernel has as many channels as come in.
+    first kernel has as many channels as come in. Where the size is left open, a smaller picture than the
+    network allows is TensorFlow's error, not tlkit's.
     """
 
     weights: (

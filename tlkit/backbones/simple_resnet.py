@@ -66,6 +66,9 @@ FAMILY = Family(VARIANTS, GEOMETRIES, body, {})
 def SimpleResNet(**options: Unpack[Options]) -> Model:
     """A residual network without a projection, for MNIST: 56,170 parameters.
 
+    From no paper: the residual block of He et al., arXiv:1512.03385, equation 1, three times at one width,
+    so that every shortcut is the identity. It shows what a sum does that a stack of layers does not.
+
     Takes    (batch, 28, 28, 1), grey, uint8 or float32, pixels 0–255, scaled to −1…1 inside. With
              input_shape=(28, 28, 3) RGB.
     Returns  (batch, 10), float32, each row sums to 1; with include_top=False (batch, 28, 28, 32),

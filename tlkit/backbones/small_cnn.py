@@ -63,6 +63,9 @@ FAMILY = Family(VARIANTS, GEOMETRIES, body, {}, top=top, unused=UNUSED, flattens
 def SmallCNN(**options: Unpack[Options]) -> Model:
     """A small network for MNIST, two convolutions and two dense layers: 206,922 parameters.
 
+    From no paper: what introductions to MNIST train. It shows where parameters go: 97 % of them lie in the
+    first dense layer.
+
     Takes    (batch, 28, 28, 1), grey, uint8 or float32, pixels 0–255, scaled to −1…1 inside. With
              input_shape=(28, 28, 3) RGB.
     Returns  (batch, 10), float32, each row sums to 1; with include_top=False (batch, 7, 7, 32),

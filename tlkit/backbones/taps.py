@@ -26,6 +26,7 @@ def pyramid(model: Model) -> tuple[Tap, ...]:
     """The feature maps of a model from the largest on, one for each stride: what a detector builds on.
 
     Takes any flat model that holds a backbone of tlkit's: plain, fine-tuned, loaded from a .keras file.
+    Of a model that begins at a tap, strides count from there.
 
     Raises `UsageError` if the model has no stage marks, or hides them in a model within it.
 

@@ -69,11 +69,7 @@ def choose(
     """
     entries = {entry.name: entry for entry in rows[backbone]}
     if not entries:
-        raise UsageError(
-            f"{backbone} has no published weights to load.",
-            "Use --weights none (weights=None) to train it from scratch, which takes more photos and epochs, "
-            "or a network that has some: 'tlkit backbones' lists them.",
-        )
+        raise unpublished(backbone)
     if isinstance(weights, str) and weights in entries:
         entry = entries[weights]
         return entry, torch_file.read(_packaged(backbone, entry), f"The file of {entry.package}")
@@ -86,6 +82,15 @@ def choose(
         )
     entry, content = _recognised(backbone, rows, path)
     return entry, torch_file.read(content, str(path))
+
+
+def unpublished(backbone: str) -> UsageError:
+    """What is to be said when weights are asked for and there are none."""
+    return UsageError(
+        f"{backbone} has no published weights to load.",
+        "Use --weights none (weights=None) to train it from scratch, which takes more photos and epochs, "
+        "or a network that has some: 'tlkit backbones' lists them.",
+    )
 
 
 def locate(entry: Weights) -> Path | None:

@@ -1,5 +1,6 @@
 """`.keras` files: opened in safe mode, rebuilt in float32."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from tlkit.formats import Opened, geometry, labels
 
 OTHERS = {"float16", "bfloat16", "float64", "mixed_float16", "mixed_bfloat16"}
 BATCH = 32
+DEEPEST = 10_000  # Keras follows a model by recursion; ResNet-1202 needs more than Python's 1,000
 
 
 def open(path: Path) -> Opened:
@@ -30,6 +32,8 @@ def load(path: Path) -> Model:
 
     Raises `ModelError` if the file cannot be read or needs layers that Keras does not have.
     """
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(before, DEEPEST))
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # a damaged file can fail anywhere in zipfile, json, h5py and Keras
@@ -38,6 +42,8 @@ def load(path: Path) -> Model:
             f"{path} cannot be read as a Keras model: {reason}",
             "It is damaged, holds code or layers of somebody's own, or was saved by a newer Keras.",
         ) from error
+    finally:
+        sys.setrecursionlimit(before)
 
 
 def shape(model: Model, path: Path) -> tuple[int, int]:

@@ -14,8 +14,20 @@ import keras
 import numpy as np
 
 import tlkit
-from tlkit import augmentation, classifier, data, device, figures, files, findings, formats, training
+from tlkit import (
+    augmentation,
+    backbones,
+    classifier,
+    data,
+    device,
+    figures,
+    files,
+    findings,
+    formats,
+    training,
+)
 from tlkit import recipe as recipes
+from tlkit.backbones import weights
 from tlkit.device import Device
 from tlkit.errors import DataError, UsageError
 from tlkit.formats import keras_file
@@ -123,6 +135,8 @@ def _settle(images: Any, recipe: Recipe, progress: Silent) -> Setting:
             "knows other classes.",
             "Use --weights none and one epoch or more, or --head linear or mlp.",
         )
+    if recipe.weights == "imagenet" and not backbones.variant(recipe.backbone).weights:
+        raise weights.unpublished(recipe.backbone)  # before the photos are read
     chosen = device.pick(recipe.device, recipe.precision)
     progress.note(f"Running on {chosen}.")
     if recipe.augment == "strong":

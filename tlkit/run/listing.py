@@ -72,6 +72,7 @@ def layers(name: str) -> Layers:
         total_parameters=sum(part.total_parameters for part in parts),
         multiply_adds=sum(part.multiply_adds for part in parts),
         depth=anatomy.depth(model),
+        between=anatomy.between(model),
     )
 
 

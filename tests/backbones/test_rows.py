@@ -154,8 +154,10 @@ def test_a_phone_file_needs_nothing_but_built_in_operations(network):
     assert found.counts and not found.custom and not found.dynamic
     answer = litert.answer(litert.start(content))
     pixels = photos(name, even(name), 2)
-    # float32 sums in another order; measured 1e-6 at most.
-    np.testing.assert_allclose(answer(pixels), network(pixels), atol=1e-5)
+    expected = network(pixels).numpy()
+    # A thousand classes are all near 0.001: what two photos differ by is what there is to tell.
+    told = abs(expected[0] - expected[1]).max()
+    assert abs(answer(pixels) - expected).max() <= 1e-2 * told
 
 
 def test_fits_into_a_sequential(network, trunk):

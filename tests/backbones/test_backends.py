@@ -5,12 +5,13 @@ import subprocess
 import sys
 import textwrap
 
+import keras
 import numpy as np
 import pytest
 from make_golden import ROOT
 from rows import EXPECTED, TESTS, photos
 
-from tlkit.backbones import build, variant
+from tlkit.backbones import build, pyramid, variant
 
 LITE = "efficientnet_lite0"  # with its published weights
 TRAINED = ["neocognitron_test", "efficientnet_test"]
@@ -68,7 +69,8 @@ def on_jax(tmp_path_factory):
         pixels = photos(name, variant(name).image_size, 2)
         tensors = {} if name == LITE else {weight.path: weight.numpy() for weight in model.weights}
         np.savez(folder / f"{name}.npz", pixels=pixels, **tensors)
-        here[name] = model(pixels).numpy()
+        maps = keras.Model(model.input, [model.output, *(tap.tensor for tap in pyramid(model))])
+        here[name] = [value.numpy() for value in maps(pixels)]
     arguments = [str(folder), json.dumps([*here]), json.dumps(TRAINED)]
     command = [sys.executable, "-c", textwrap.dedent(CODE), *arguments]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
@@ -81,8 +83,8 @@ def test_jax_returns_the_same(name, on_jax):
     folder, here, told = on_jax
     assert tuple(tuple(tap) for tap in told[name]) == EXPECTED[name].taps
     with np.load(folder / f"{name}-jax.npz") as found:
-        output, *maps = found.values()
-    assert [values.shape[-1] for values in maps] == [channels for _, _, channels in EXPECTED[name].taps]
-    assert output.std() > 1e-6
-    # float32 sums in another order.
-    assert abs(output - here[name]).max() <= 1e-4 * abs(here[name]).max()
+        for ours, theirs in zip(found.values(), here[name], strict=True):
+            # By how much the two photos differ: a thousand fresh classes are all near 0.001.
+            told = abs(theirs[0] - theirs[1]).max()
+            # float32 sums in another order.
+            assert told > 0 and abs(ours - theirs).max() <= 1e-2 * told

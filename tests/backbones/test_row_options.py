@@ -83,14 +83,13 @@ def test_pooling_reduces_the_last_map(name):
 @every
 def test_every_geometry_is_another_network(name):
     row, rules = variant(name), family(name)
-    own, *others = row.geometries
-    first = small(name)
+    own, first = row.geometries[0], small(name)
     np.testing.assert_array_equal(answer(small(name, geometry=own)), answer(first))
-    for other in others:
-        model = small(name, geometry=other)
-        assert abs(answer(model) - answer(first)).max() > 1e-6, other
+    for geometry in row.geometries:
+        model = first if geometry == own else small(name, geometry=geometry)
+        assert model is first or abs(answer(model) - answer(first)).max() > 1e-6, geometry
         norms = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
-        expected = rules.geometries[other]
+        expected = rules.geometries[geometry]
         assert {(norm.epsilon, norm.momentum) for norm in norms} <= {(expected.epsilon, expected.momentum)}
     for unknown in ({*rules.geometries, "caffe2"}) - set(row.geometries):
         with pytest.raises(UsageError, match=f"^{name} has no geometry called '{unknown}'. Use '{own}'"):

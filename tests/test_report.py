@@ -271,7 +271,7 @@ def test_predictions_hold_top_or_error():
         },
         {"path": "dir/b.jpg", "error": "cut off"},
     ]
-    assert json.loads(ANSWERS.json()) == {"schema": 1, "predictions": rows}
+    assert json.loads(ANSWERS.json()) == {"schema": 1, "predictions": rows, "notes": []}
     assert [json.loads(line) for line in ANSWERS.jsonl().splitlines()] == rows
 
 

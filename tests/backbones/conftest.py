@@ -1,8 +1,18 @@
+import gc
+
 import numpy as np
 import pytest
 from make_golden import GOLDEN
 
 from tlkit import backbones
+
+
+@pytest.fixture(autouse=True)
+def swept(request):
+    """Keras models are in cycles: after a slow test several of 600 MB would wait to be freed together."""
+    yield
+    if request.node.get_closest_marker("slow"):
+        gc.collect()
 
 
 @pytest.fixture(scope="session")

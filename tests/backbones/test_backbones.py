@@ -1,5 +1,6 @@
 """The contract: what holds for every backbone in INDEX, seen on the graph alone."""
 
+import gc
 import importlib
 import inspect
 import itertools
@@ -31,7 +32,8 @@ ROOMS = {"anatomy", "frame", "layers", "options", "pixels", "taps", "torch_file"
 @pytest.fixture(scope="module", params=every)
 def network(request):
     """Each backbone at its own size with random weights, built once and dropped before the next."""
-    return backbones.build(request.param, weights=None)
+    yield backbones.build(request.param, weights=None)
+    gc.collect()  # a Keras model is in cycles: several of 600 MB would wait together
 
 
 def test_index_and_variants_agree():

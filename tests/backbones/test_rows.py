@@ -1,5 +1,6 @@
 """The contract on numbers: what every family's smallest row, and a real network of each, computes."""
 
+import gc
 import json
 import subprocess
 import sys
@@ -40,7 +41,8 @@ def odd(name):
 @pytest.fixture(scope="module", params=rows)
 def network(request):
     """With its top and random weights, at its own size; dropped before the next is built."""
-    return build(request.param, weights=None, seed=0)
+    yield build(request.param, weights=None, seed=0)
+    gc.collect()  # a Keras model is in cycles: several would wait together
 
 
 @pytest.fixture(scope="module")

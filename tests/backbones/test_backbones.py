@@ -37,7 +37,6 @@ def network(request):
 
 
 def test_index_and_variants_agree():
-    assert len(FAMILIES) == 12 and len(INDEX) == 57 and len(TESTS) == 15
     modules = {module.name for module in pkgutil.iter_modules(backbones.__path__)}
     assert modules == ROOMS | set(FAMILIES)
     rows = [importlib.import_module(f"tlkit.backbones.{name}").VARIANTS for name in FAMILIES]

@@ -37,6 +37,7 @@ class Variant(NamedTuple):
     dropout: float = 0.5
     classes: int = 1000
     channels: int = 3
+    year: int = 2014  # of the paper
 
 
 # fmt: off
@@ -46,7 +47,7 @@ VARIANTS = {
     "alexnet": Variant(TOWER, False, False, 2, 4096, "before", 224, 61_100_840, 61_100_840,
                        714_188_480, 0.56522, 63),
     "alexnet_2012": Variant(HALVES, True, True, 0, 4096, "after", 227, 60_965_224, 60_965_224,
-                            724_406_816, None, 67),
+                            724_406_816, None, 67, year=2012),
     # Every stage of each, in a blink; from no paper.
     "alexnet_test": Variant((8, 16, 16, 16, 16), False, False, 2, 32, "before", 96, 49_224, 49_224,
                             2_131_288, None, 63),

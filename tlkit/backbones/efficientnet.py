@@ -39,6 +39,7 @@ class Variant(NamedTuple):
     classes: int = 1000
     channels: int = 3
     least: int = 32  # five halvings
+    year: int = 2019  # of the paper
 
 
 def _published(
@@ -80,11 +81,11 @@ LITE2 = _published(2, 260, 0.890, 0.776, "efficientnet-lite2-9656183e.pth", 24_6
 
 VARIANTS = {
     "efficientnet_lite0": Variant(1.0, 1.0, 32, 1280, 224, 0.2, 4_652_008, 4_694_024,
-                                  385_187_552, 0.751, (LITE0,)),
+                                  385_187_552, 0.751, (LITE0,), year=2020),
     "efficientnet_lite1": Variant(1.0, 1.1, 32, 1280, 240, 0.2, 5_416_680, 5_470_344,
-                                  600_185_232, 0.767, (LITE1,)),
+                                  600_185_232, 0.767, (LITE1,), year=2020),
     "efficientnet_lite2": Variant(1.1, 1.2, 32, 1280, 260, 0.3, 6_092_072, 6_150_168,
-                                  859_736_272, 0.776, (LITE2,)),
+                                  859_736_272, 0.776, (LITE2,), year=2020),
     # Every stage, in a blink; from no paper.
     "efficientnet_test": Variant(0.1, 0.5, 8, 64, 64, 0.2, 110_248, 113_592, 1_539_328, None),
 }

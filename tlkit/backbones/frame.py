@@ -103,10 +103,12 @@ def fill(
 ) -> None:
     """Give a model a publisher's tensors: all of them, or all but the top's.
 
-    A model of four channels takes tensors for three: the fourth starts at zero.
+    What `names` has of a top beside the model's own, such as auxiliary heads that were not asked for, is
+    left out as well. A model of four channels takes tensors for three: the fourth starts at zero.
     """
-    dropped = (
-        () if include_top else tuple(weights.named(names[ours]) for ours in names if ours.startswith(TOP))
+    built = {layer.name for layer in model.layers} | ({LOGITS} if include_top else set())
+    dropped = tuple(
+        weights.named(names[ours]) for ours in names if ours.startswith(TOP) and ours not in built
     )
     if model.input_shape[-1] == 4:
         first = next(layer.name for layer in model.layers if layer.weights)

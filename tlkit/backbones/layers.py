@@ -4,6 +4,8 @@ from typing import Literal, NamedTuple, Protocol
 
 from keras import KerasTensor, initializers, layers
 
+RELUS = {"relu": None, "relu6": 6.0}  # and where they end
+
 # He et al., arXiv:1502.01852, over outgoing connections, as in the official EfficientNet.
 HE = initializers.VarianceScaling(2.0, mode="fan_out", distribution="truncated_normal")
 
@@ -36,7 +38,7 @@ TORCH = Geometry("torch", 1e-5, 0.9)  # torchvision's and timm's usual
 def conv(
     x: KerasTensor,
     filters: int,
-    kernel: int,
+    kernel: int | tuple[int, int],
     stride: int = 1,
     *,
     name: str,
@@ -54,7 +56,7 @@ def conv(
 def conv_norm(
     x: KerasTensor,
     filters: int,
-    kernel: int,
+    kernel: int | tuple[int, int],
     stride: int = 1,
     *,
     geometry: Conventions,
@@ -112,7 +114,7 @@ def depthwise_norm(
 def norm(
     x: KerasTensor, *, geometry: Conventions, name: str, act: str | None = "relu", gamma: str = "ones"
 ) -> KerasTensor:
-    """Batch normalisation called `name`_norm, then an activation called `name`_relu or `name`_relu6.
+    """Batch normalisation called `name`_norm, then an activation called `name`_`act`.
 
     `gamma`, "ones" or "zeros", is what it starts to multiply by.
     """
@@ -124,8 +126,10 @@ def norm(
 
 
 def activation(x: KerasTensor, act: str, name: str) -> KerasTensor:
-    """A ReLU called `name`_relu, or one that ends at 6, `name`_relu6."""
-    return layers.ReLU({"relu": None, "relu6": 6.0}[act], name=f"{name}_{act}")(x)
+    """`act` by Keras's name (relu, relu6, silu, hard_silu, gelu: the exact one), in a layer `name`_`act`."""
+    if act in RELUS:
+        return layers.ReLU(RELUS[act], name=f"{name}_{act}")(x)
+    return layers.Activation(act, name=f"{name}_{act}")(x)
 
 
 def max_pool(x: KerasTensor, size: int, stride: int, *, name: str) -> KerasTensor:
@@ -188,17 +192,20 @@ def added(x: KerasTensor, shortcut: KerasTensor, name: str) -> KerasTensor:
     return layers.ReLU(name=f"{name}_out")(layers.Add(name=f"{name}_add")([x, shortcut]))
 
 
-def squeeze_excite(x: KerasTensor, width: int, name: str) -> KerasTensor:
+def squeeze_excite(
+    x: KerasTensor, width: int, name: str, act: str = "relu", gate: str = "sigmoid"
+) -> KerasTensor:
     """Each channel times a share of 0–1 that the means of all channels decide, by way of `width` of them.
 
-    Hu et al., arXiv:1709.01507, figure 3; both dense layers as 1×1 convolutions with biases.
+    Hu et al., arXiv:1709.01507, figure 3; both dense layers as 1×1 convolutions with biases. `act` follows
+    the first; the `gate`, `sigmoid` or `hard_sigmoid`, the second.
     """
     channels = x.shape[-1]
     means = layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}_squeeze")(x)
-    gate = activation(conv(means, width, 1, name=f"{name}_squeeze_conv"), "relu", f"{name}_squeeze_conv")
-    gate = conv(gate, channels, 1, name=f"{name}_excite_conv")
-    gate = layers.Activation("sigmoid", name=f"{name}_excite_gate")(gate)
-    return layers.Multiply(name=f"{name}_excite")([x, gate])
+    share = activation(conv(means, width, 1, name=f"{name}_squeeze_conv"), act, f"{name}_squeeze_conv")
+    share = conv(share, channels, 1, name=f"{name}_excite_conv")
+    share = layers.Activation(gate, name=f"{name}_excite_gate")(share)
+    return layers.Multiply(name=f"{name}_excite")([x, share])
 
 
 def mark(x: KerasTensor, name: str) -> KerasTensor:
@@ -209,10 +216,13 @@ def mark(x: KerasTensor, name: str) -> KerasTensor:
     return layers.Identity(name=name)(x)
 
 
-def _padded(x: KerasTensor, kernel: int, stride: int, padding: str, name: str) -> tuple[KerasTensor, str]:
+def _padded(
+    x: KerasTensor, kernel: int | tuple[int, int], stride: int, padding: str, name: str
+) -> tuple[KerasTensor, str]:
     """The input and the padding that Keras is to be told; odd kernels at stride 1 are padded alike by all."""
     if padding == "valid" or kernel == 1:
         return x, "valid"
     if padding == "tensorflow" or stride == 1:
         return x, "same"
-    return layers.ZeroPadding2D(kernel // 2, name=f"{name}_pad")(x), "valid"
+    high, wide = (kernel, kernel) if isinstance(kernel, int) else kernel
+    return layers.ZeroPadding2D((high // 2, wide // 2), name=f"{name}_pad")(x), "valid"

@@ -39,6 +39,7 @@ class Variant(NamedTuple):
     channels: int = 1
     least: int = 16  # leaves one place of S4
     dropout: float = 0.0
+    year: int = 1998  # of the paper
 
 
 VARIANTS = {

@@ -46,6 +46,7 @@ class Variant(NamedTuple):
     channels: int = 1
     least: int = 8  # three halvings
     dropout: float = 0.0
+    year: int = 1980  # of the paper
 
 
 VARIANTS = {

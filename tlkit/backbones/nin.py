@@ -37,6 +37,7 @@ class Variant(NamedTuple):
     weights: tuple[Weights, ...] = ()
     dropout: float = 0.5
     channels: int = 3
+    year: int = 2013  # of the paper
 
 
 class Geometry(NamedTuple):

@@ -64,6 +64,8 @@ class Row(Protocol):
     @property
     def geometries(self) -> tuple[str, ...]: ...  # that it can be built in; the first is its own
     @property
+    def year(self) -> int | None: ...  # of the paper; None: it is from none
+    @property
     def parameters(self) -> int: ...  # trainable, in its own geometry, as papers count
     @property
     def total_parameters(self) -> int: ...  # with the moving statistics, as Keras counts

@@ -50,6 +50,7 @@ class Variant(NamedTuple):
     classes: int = 1000
     channels: int = 3
     least: int = 32  # five halvings
+    year: int = 2015  # of the paper
 
 
 # fmt: off

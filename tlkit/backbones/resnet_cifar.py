@@ -34,6 +34,7 @@ class Variant(NamedTuple):
     channels: int = 3
     dropout: float = 0.0
     least: int = 4  # two halvings
+    year: int = 2015  # of the paper
 
 
 class Geometry(NamedTuple):

@@ -39,6 +39,7 @@ class Variant(NamedTuple):
     channels: int = 3
     dropout: float = 0.0
     least: int = 32  # five halvings
+    year: int = 2016  # of the paper
 
 
 class Geometry(NamedTuple):

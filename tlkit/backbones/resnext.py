@@ -36,6 +36,7 @@ class Variant(NamedTuple):
     classes: int = 1000
     channels: int = 3
     least: int = 32  # five halvings
+    year: int = 2016  # of the paper
 
 
 # fmt: off
@@ -47,7 +48,7 @@ VARIANTS = {
     "resnext101_64x4d": Variant((3, 4, 23, 3), 64, 256, 64, None, 224,
                                 83_455_272, 83_658_152, 15_460_270_080, 0.83246),
     "se_resnet50": Variant((3, 4, 6, 3), 64, 64, 1, 16, 224,
-                           28_088_024, 28_141_144, 4_091_699_200, 0.8026),
+                           28_088_024, 28_141_144, 4_091_699_200, 0.8026, year=2017),
     "wide_resnet50_2": Variant((3, 4, 6, 3), 64, 128, 1, None, 224,
                                68_883_240, 68_951_464, 11_398_021_120, 0.78468),
     # Every stage, in a blink; from no paper. One in groups, one with squeeze-and-excite.

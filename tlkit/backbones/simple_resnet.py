@@ -30,6 +30,7 @@ class Variant(NamedTuple):
     channels: int = 1
     least: int = 1  # nothing is halved
     dropout: float = 0.0
+    year: int | None = None  # for teaching, from no paper
 
 
 VARIANTS = {

@@ -29,6 +29,7 @@ class Variant(NamedTuple):
     channels: int = 1
     least: int = 4  # two halvings
     dropout: float = 0.0
+    year: int | None = None  # for teaching, from no paper
 
 
 VARIANTS = {

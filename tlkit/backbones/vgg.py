@@ -34,6 +34,7 @@ class Variant(NamedTuple):
     classes: int = 1000
     channels: int = 3
     least: int = 32  # five halvings
+    year: int = 2014  # of the paper
 
 
 # fmt: off

@@ -149,7 +149,8 @@ class Seen(NamedTuple):
 
     Its axes after the first are seen as `shape`: a dense layer's inputs as (channels, height, width) of the
     map that was flattened, or as (channels, 1, 1) for a convolution of ours. A convolution's have that shape
-    already, and become the inputs of a dense layer of ours.
+    already, and become the inputs of a dense layer of ours. In Keras's own files a flattened map lies as in
+    ours: there it is only between a dense layer and a 1×1 convolution, (channels, 1, 1).
     """
 
     name: str
@@ -228,7 +229,7 @@ def fill(
             if variable is not None:
                 name = f"{named(source)}{separator}{part.suffix}"
                 shape = source.shape if isinstance(source, Seen) and part.attribute == "kernel" else None
-                pairs.append((variable, _take(left, name, model.name, variable, part.axes, shape)))
+                pairs.append((variable, _take(left, name, model.name, variable, part.axes, shape, layout)))
         if isinstance(layer, layers.BatchNormalization):
             left.pop(f"{named(source)}.num_batches_tracked", None)
     left = {name: value for name, value in left.items() if name.rpartition(separator)[0] not in dropped}
@@ -260,12 +261,15 @@ def _take(
     variable,
     axes: tuple[int, ...],
     seen: tuple[int, ...] | None,
+    layout: str,
 ) -> np.ndarray:
     if name not in left:
         raise WeightsError(f"{backbone}: the file has no tensor '{name}' for the weight '{variable.path}'.")
     tensor = left.pop(name)
     if seen is None:
         expected = tuple(variable.shape[axes.index(axis)] for axis in range(len(axes)))
+    elif layout == "keras":
+        expected = (1, 1, *variable.shape) if len(variable.shape) == 2 else tuple(variable.shape[2:])
     else:
         expected = (variable.shape[-1], math.prod(seen))
         if tensor.ndim > 2:
@@ -277,4 +281,6 @@ def _take(
         )
     if seen is None:
         return tensor.transpose(axes)
+    if layout == "keras":
+        return tensor.reshape(variable.shape)
     return tensor.reshape(-1, *seen).transpose(2, 3, 1, 0).reshape(variable.shape)

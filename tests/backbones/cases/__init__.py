@@ -1,4 +1,4 @@
-"""What is compared with code that no one here wrote: a module a family, each with its `CASES`.
+"""What is compared with code that no one here wrote: a module a family, with `EXPECTED`, `CASES`, `TWINS`.
 
 Nothing here needs Keras or torch, so that `make_golden.py` and the tests can both read it.
 """
@@ -25,6 +25,20 @@ class Case(NamedTuple):
     pixels: tuple[float, float] = (127.5, 127.5)  # mean and spread of what the twin is fed: those of ours
 
 
+class Twin(NamedTuple):
+    """A network of ours, and a builder of keras.applications; compared live, with the same random weights."""
+
+    backbone: str  # in INDEX
+    builder: str  # in keras.applications
+    taps: dict[str, str]  # our layer → theirs that returns the same
+    options: dict[str, Any] = {}  # of our builder
+    settings: dict[str, Any] = {}  # of theirs
+    fed: tuple[float, float] = (127.5, 127.5)  # theirs is fed (pixels − the first) / the second
+    passed_by: tuple[str, ...] = ()  # layers of theirs, with weights, that only normalise the photograph
+    sizes: tuple[int, ...] = (96, 97)  # pixels a side: an even and an odd one
+    slow: bool = False
+
+
 class Expected(NamedTuple):
     """What papers and publishers say of a backbone in its own geometry, written down by hand."""
 
@@ -46,10 +60,15 @@ def expected() -> dict[str, Expected]:
     return _gathered("EXPECTED")
 
 
+def twins() -> dict[str, Twin]:
+    """All comparisons with keras.applications by name."""
+    return _gathered("TWINS")
+
+
 def _gathered(attribute: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name in sorted(module.name for module in pkgutil.iter_modules(__path__)):
-        rows = getattr(importlib.import_module(f"{__name__}.{name}"), attribute)
+        rows = getattr(importlib.import_module(f"{__name__}.{name}"), attribute, {})
         assert not found.keys() & rows.keys(), name
         found |= rows
     return found

@@ -1,6 +1,6 @@
 """ResNet against torchvision and timm; its keras geometry is in test_keras_applications.py."""
 
-from cases import Case, Expected
+from cases import Case, Expected, Twin
 
 BASIC = (("stem", 2, 64), ("stage1", 4, 64), ("stage2", 8, 128), ("stage3", 16, 256), ("stage4", 32, 512))
 DEEP = (("stem", 2, 64), ("stage1", 4, 256), ("stage2", 8, 512), ("stage3", 16, 1024), ("stage4", 32, 2048))
@@ -26,3 +26,12 @@ CASES = {
     "resnet34_timm": Case("resnet34", "timm", "resnet34", TIMM, sizes=(64, 65)),
     "resnet50": Case("resnet50", "torchvision", "resnet50", TORCHVISION, sizes=(64, 65)),
 }
+
+TAPS_OF_KERAS = {
+    "stem": "conv1_relu",
+    "stage1": "conv2_block3_out",
+    "stage2": "conv3_block4_out",
+    "stage3": "conv4_block6_out",
+    "stage4": "conv5_block3_out",
+}
+TWINS = {"resnet50": Twin("resnet50", "ResNet50", TAPS_OF_KERAS, {"geometry": "keras"}, sizes=(64, 65))}

@@ -1,6 +1,6 @@
 """ResNet V2; its own geometry is compared with keras.applications in test_keras_applications.py."""
 
-from cases import Case, Expected
+from cases import Case, Expected, Twin
 
 PYRAMID = (
     ("stem", 2, 64), ("stage1", 4, 256), ("stage2", 8, 512), ("stage3", 16, 1024), ("stage4", 32, 2048)
@@ -25,3 +25,13 @@ CASES = {
         "resnet50_v2", "timm", "resnetv2_50", STAGES, options={"geometry": "timm"}, step=True
     ),
 }
+
+TAPS_OF_KERAS = {
+    "stem": "conv1_conv",
+    "stage1": "conv2_block2_out",
+    "stage2": "conv3_block3_out",
+    "stage2_block1_pre_relu": "conv2_block3_preact_relu",  # what detectors tap in keras.applications
+    "stage3": "conv4_block5_out",
+    "stage4": "post_relu",
+}
+TWINS = {"resnet50_v2": Twin("resnet50_v2", "ResNet50V2", TAPS_OF_KERAS)}

@@ -1,6 +1,6 @@
 """VGG: counts and top-1 of torchvision; its tests' network of our own."""
 
-from cases import Case, Expected
+from cases import Case, Expected, Twin
 
 TAPS = (
     ("stem", 1, 64),
@@ -69,4 +69,18 @@ CASES = {
     "vgg11_bn": Case("vgg11_bn", "torchvision", "vgg11_bn", taps(V11_BN), SIZES, slow=True),
     "vgg16": Case("vgg16", "torchvision", "vgg16", taps(V16), SIZES, slow=True),
     "vgg19_bn": Case("vgg19_bn", "torchvision", "vgg19_bn", taps(V19_BN), SIZES, slow=True),
+}
+
+TAPS_OF_KERAS = {
+    "stem": "block1_conv2",
+    "stage1": "block2_conv2",
+    "stage2": "block3_conv3",
+    "stage3": "block4_conv3",
+    "stage4": "block5_conv3",
+    "stage5": "block5_pool",
+}
+LONG = {**TAPS_OF_KERAS, "stage2": "block3_conv4", "stage3": "block4_conv4", "stage4": "block5_conv4"}
+TWINS = {
+    "vgg16": Twin("vgg16", "VGG16", TAPS_OF_KERAS, slow=True),
+    "vgg19": Twin("vgg19", "VGG19", LONG, slow=True),
 }

@@ -12,6 +12,7 @@ can be tapped with a forward hook. Images are batch, channel, row, column. Param
     module        class         submodules to tap                                        parameters
     alexnet_2012  AlexNet2012   norm1 norm2 relu5 pool5 (also relu1-4, pool1, pool2)     60,965,224
     cifar         ResNetCifar   relu1 (stem) stage1 stage2 stage3                        269,722 (depth 20)
+    googlenet     GoogLeNet2014 relu1 norm2 inception3b inception4e inception5b          6,998,552
     lenet         LeNet5        tanh1 tanh3 s4 (also s2)                                 44,426
     lenet         LeNet5On32    the same                                                 61,706
     neocognitron  Neocognitron  s1 s2 s3 c3 (also c1, c2, s1.v)                          29,722

@@ -143,6 +143,12 @@ def test_parameters_are_counted(network):
     assert counts(trunk) == expected.without_top
 
 
+def test_kernels_of_one_shape_begin_apart(network):
+    kernels = [layer.kernel for layer in network.layers if hasattr(layer, "kernel")]
+    starts = [(tuple(kernel.shape), kernel.numpy().ravel()[:9].tobytes()) for kernel in kernels]
+    assert len(set(starts)) == len(starts) > 0
+
+
 def test_multiply_adds_are_counted(network):
     assert anatomy.multiply_adds(network) == backbones.variant(network.name).multiply_adds
     known = keras.layers.Conv2D | keras.layers.DepthwiseConv2D | keras.layers.Dense

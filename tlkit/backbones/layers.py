@@ -2,11 +2,12 @@
 
 from typing import Literal, NamedTuple, Protocol
 
-from keras import KerasTensor, initializers, layers
+from keras import KerasTensor, initializers, layers, ops
 
 RELUS = {"relu": None, "relu6": 6.0}  # and where they end
 
-# He et al., arXiv:1502.01852, over outgoing connections, as in the official EfficientNet.
+# He et al., arXiv:1502.01852, over outgoing connections, as in the official EfficientNet. Each layer takes a
+# clone: one initialiser without a seed gives the same numbers to all layers of one shape.
 HE = initializers.VarianceScaling(2.0, mode="fan_out", distribution="truncated_normal")
 
 
@@ -49,7 +50,7 @@ def conv(
     """Convolution with zeros around: at stride 1 it keeps the size, at stride 2 it halves it, rounding up."""
     x, pad = _padded(x, kernel, stride, padding, name)
     return layers.Conv2D(
-        filters, kernel, stride, pad, groups=groups, use_bias=bias, kernel_initializer=HE, name=name
+        filters, kernel, stride, pad, groups=groups, use_bias=bias, kernel_initializer=HE.clone(), name=name
     )(x)
 
 
@@ -106,7 +107,7 @@ def depthwise_norm(
     """The same with one kernel a channel."""
     x, pad = _padded(x, kernel, stride, geometry.padding, name)
     x = layers.DepthwiseConv2D(
-        kernel, stride, pad, use_bias=geometry.bias, depthwise_initializer=HE, name=name
+        kernel, stride, pad, use_bias=geometry.bias, depthwise_initializer=HE.clone(), name=name
     )(x)
     return norm(x, geometry=geometry, name=name, act=act)
 
@@ -140,6 +141,32 @@ def max_pool(x: KerasTensor, size: int, stride: int, *, name: str) -> KerasTenso
     # padding="same" would put its one zero after the map, not one on each side.
     x = layers.ZeroPadding2D(size // 2, name=f"{name}_pad")(x)
     return layers.MaxPooling2D(size, stride, name=name)(x)
+
+
+def ceil_max_pool(x: KerasTensor, *, name: str, after: int = 1) -> KerasTensor:
+    """Maximum over 3×3 at stride 2, a last window that the map's end cuts off as well: Caffe's pool.
+
+    Torch calls it ceil_mode. As many places as windows that begin within the map: for n places n/2 if n is
+    even, (n − 1)/2 if it is odd, or with two zeros `after` the map (n + 1)/2. As `max_pool` after a ReLU.
+    """
+    # padding="same" would put a zero on each side of a map of odd size.
+    x = layers.ZeroPadding2D(((0, after), (0, after)), name=f"{name}_pad")(x)
+    return layers.MaxPooling2D(3, 2, name=name)(x)
+
+
+def response_norm(x: KerasTensor, constant: float = 2.0, alpha: float = 1e-4) -> KerasTensor:
+    """Each channel over (`constant` + `alpha` · sum of the squares of five channels around it) ** 0.75.
+
+    Constants of Krizhevsky et al. (2012), section 3.3. Caffe and torch divide their alpha by the five.
+    """
+    # float32 under every policy: half precision ends at 65,504, the square of 256. The next layer casts back.
+    wide = ops.cast(x, "float32")
+    channels = x.shape[-1]
+    squares = ops.pad(ops.square(wide), ((0, 0), (0, 0), (0, 0), (2, 2)))
+    total = squares[..., :channels]
+    for shift in range(1, 5):
+        total = total + squares[..., shift : shift + channels]
+    return wide / ops.power(constant + alpha * total, 0.75)
 
 
 def drop_path(x: KerasTensor, share: float, name: str) -> KerasTensor:
@@ -206,6 +233,45 @@ def squeeze_excite(
     share = conv(share, channels, 1, name=f"{name}_excite_conv")
     share = layers.Activation(gate, name=f"{name}_excite_gate")(share)
     return layers.Multiply(name=f"{name}_excite")([x, share])
+
+
+def inverted(
+    x: KerasTensor,
+    expanded: int,
+    channels: int,
+    kernel: int,
+    stride: int = 1,
+    *,
+    geometry: Conventions,
+    name: str,
+    act: str = "relu6",
+    squeeze: int | None = None,
+    squeeze_act: str = "relu",
+    gate: str = "sigmoid",
+    dropped: float = 0.0,
+) -> KerasTensor:
+    """Inverted bottleneck: 1×1 up to `expanded`, one kernel a channel, 1×1 down to `channels`, linear.
+
+    Sandler et al., arXiv:1801.04381, figure 4d. The first 1×1 is left out where it would not widen; the
+    shortcut, where size or channels change. `squeeze`: channels within squeeze-and-excite, which follows
+    the kernels; `squeeze_act` and `gate` are its two functions.
+    """
+    shortcut = x
+    if expanded != x.shape[-1]:
+        x = conv_norm(x, expanded, 1, geometry=geometry, act=act, name=f"{name}_expand")
+    x = depthwise_norm(x, kernel, stride, geometry=geometry, act=act, name=f"{name}_depthwise")
+    if squeeze is not None:
+        x = squeeze_excite(x, squeeze, name, act=squeeze_act, gate=gate)
+    x = conv_norm(x, channels, 1, geometry=geometry, act=None, name=f"{name}_project")
+    if stride > 1 or shortcut.shape[-1] != channels:
+        return x
+    return layers.Add(name=f"{name}_add")([drop_path(x, dropped, name), shortcut])
+
+
+def rounded(channels: float) -> int:
+    """To the nearest multiple of eight, not below nine tenths: how MobileNets and EfficientNets widen."""
+    whole = max(8, int(channels + 4) // 8 * 8)
+    return whole if whole >= 0.9 * channels else whole + 8
 
 
 def mark(x: KerasTensor, name: str) -> KerasTensor:

@@ -109,7 +109,7 @@ def pool(x: KerasTensor, kind: Pool, geometry: Geometry, name: str) -> KerasTens
 def top(x: KerasTensor, variant: Variant, geometry: Geometry, options: Options) -> KerasTensor:
     """A map for each class, and its mean."""
     # float32 under every policy: half precision would round close classes together.
-    x = layers.Conv2D(options["classes"], 1, kernel_initializer=HE, dtype="float32", name=LOGITS)(x)
+    x = layers.Conv2D(options["classes"], 1, kernel_initializer=HE.clone(), dtype="float32", name=LOGITS)(x)
     x = layers.ReLU(dtype="float32", name=f"{LOGITS}_relu")(x)
     return layers.GlobalAveragePooling2D(dtype="float32", name="top_pool")(x)
 

@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tlkit import cli, networks
+from tlkit.backbones import INDEX, variant
 from tlkit.networks import Backbone, Backbones, Compared, Comparison, Layers
 from tlkit.options import Count
+from tlkit.run import listing
 
 ROW = {
     "layer": "stem_conv",
@@ -100,11 +102,12 @@ def test_json_holds_every_key_of_the_contract_and_the_schema_first(result, keys)
 
 
 def test_rows_hold_every_key_of_the_contract():
-    rows = json.loads(Backbones((Backbone("x", "y", 1, 2, 3, 224, None, None),)).json())["backbones"]
+    rows = json.loads(Backbones((Backbone("x", "y", 1998, 1, 2, 3, 224, None, None),)).json())["backbones"]
     assert rows == [
         {
             "name": "x",
             "family": "y",
+            "year": 1998,
             "parameters": 1,
             "total_parameters": 2,
             "multiply_adds": 3,
@@ -119,17 +122,97 @@ def test_rows_hold_every_key_of_the_contract():
 # As text
 
 
-def test_the_list_shows_where_no_weights_are_published():
-    rows = (
-        Backbone("long_name_0", "f", 4_652_008, 4_694_024, 385_187_552, 224, 0.7512, "Apache-2.0"),
-        Backbone("b", "f", 61_706, 61_706, 840, 64, None, None),
-    )
-    assert Backbones(rows).text().splitlines() == [
-        "name         parameters  multiply-adds  image size  top-1  weights",
-        "long_name_0      4.65 M          385 M         224  75.1%  Apache-2.0",
-        "b                61.7 k            840          64      –  no weights",
+ROWS = (
+    Backbone("b", "teaching", None, 61_706, 61_706, 840, 64, None, None),
+    Backbone("long_name_0", "f", 2015, 4_652_008, 4_694_024, 385_187_552, 224, 0.7512, "Apache-2.0"),
+    Backbone("long_name_1", "f", 2015, 4_652_008, 4_694_024, 385_187_552, 224, None, None),
+    Backbone("late_name_0", "f", 2016, 4_652_008, 4_694_024, 385_187_552, 224, None, None),
+)
+
+
+def test_the_list_is_grouped_by_year_and_shows_where_no_weights_are_published(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    assert Backbones(ROWS).text().splitlines() == [
+        "year  name         params  mult-adds  size  top-1  licence",
+        "–     b            61.7 k        840    64      –  –",
+        "2015  long_name_0  4.65 M      385 M   224  75.1%  Apache-2.0",
+        "      long_name_1  4.65 M      385 M   224      –  –",
+        "2016  late_name_0  4.65 M      385 M   224      –  –",
     ]
     assert Backbones(()).text() == "No backbone is that small."
+
+
+def test_a_wide_terminal_shows_the_list_side_by_side(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "125")  # twice 61 and three between
+    lines = Backbones(ROWS[:3]).text().splitlines()
+    assert [[cell.split() for cell in line.split("│")] for line in lines] == [
+        ["year name params mult-adds size top-1 licence".split()] * 2,
+        ["– b 61.7 k 840 64 – –".split(), "long_name_1 4.65 M 385 M 224 – –".split()],
+        ["2015 long_name_0 4.65 M 385 M 224 75.1% Apache-2.0".split()],
+    ]
+    assert max(map(len, lines)) <= 125
+    monkeypatch.setenv("COLUMNS", "124")
+    assert "│" not in Backbones(ROWS[:3]).text()
+
+
+def test_everything_fits_on_one_screen_and_a_narrow_one_is_not_overrun(monkeypatch):
+    """1920×1080 pixels at the usual 8×17 a letter: 240 columns, 63 lines."""
+    monkeypatch.setenv("COLUMNS", "240")
+    lines = listing.backbones().text().splitlines()
+    assert len(lines) < 63 and max(map(len, lines)) <= 240
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = listing.backbones().text().splitlines()
+    shown = [name for name in INDEX if not name.endswith("_test")]
+    assert len(lines) == 1 + len(shown) and max(map(len, lines)) <= 100
+    assert all(sum(f" {name} " in line for line in lines) == 1 for name in shown)
+
+
+# What the project's owner asked for; the first is the choice.
+ASKED = {
+    "teaching": {"small_cnn"},
+    "small-data": {"resnet18"},
+    "medium-data": {"resnet50"},
+    "mobile": {"mobilenet_v3_large", "mobilenet_v3_small", "efficientnet_lite0"},
+    "max-accuracy": {"efficientnet_b7", "convnext_large"},
+    "detection": {"resnet50", "resnext50_32x4d"},
+}
+
+
+def test_every_purpose_has_its_networks():
+    assert {purpose: set(choice.names) for purpose, choice in networks.RECOMMENDED.items()} == ASKED
+    for choice in networks.RECOMMENDED.values():
+        assert "\n" not in choice.reason and choice.reason.endswith(".")
+    assert "fpn(" in networks.RECOMMENDED["detection"].example
+
+
+@pytest.mark.parametrize("purpose", ASKED)
+def test_a_purpose_is_answered_with_a_choice_and_a_line_of_reason(purpose, tl):
+    code, out, err = tl("backbones", "--recommend", purpose)
+    choice, lines = networks.RECOMMENDED[purpose], out.splitlines()
+    assert (code, err) == (0, "") and len(lines) <= 5
+    assert lines[0].startswith(f"{choice.names[0]}: ") and "multiply-adds at" in lines[0]
+    assert lines[1] == choice.reason
+    assert lines[-1].startswith("Next: ") and "{" not in lines[-1]
+    code, out, _ = tl("backbones", "--recommend", purpose, "--json")
+    found = json.loads(out)
+    assert code == 0 and [row["name"] for row in found["backbones"]] == list(choice.names)
+    assert (found["purpose"], found["reason"]) == (purpose, choice.reason)
+
+
+def test_what_is_recommended_next_can_be_typed(tmp_path, monkeypatch):
+    """Commands parse, and name a network that has weights where they are to be loaded."""
+    monkeypatch.chdir(tmp_path)
+    for folder in ("photos", "digits"):
+        (tmp_path / folder).mkdir()
+    for purpose in ASKED:
+        words = listing.recommend(purpose).example.split()
+        if words[0] != "tlkit":
+            continue
+        command, options = cli.cli.commands[words[1]], words[2:]
+        given = command.make_context("tlkit", options).params
+        assert str(given["images"]) in ("photos", "digits")
+        if "--backbone" in options:
+            assert variant(options[options.index("--backbone") + 1]).weights
 
 
 def test_layers_read_as_a_table_with_totals_and_taps():
@@ -257,6 +340,9 @@ def test_two_are_compared(tl):
             "usage_error",
             "out --layers and --max-macs.",
         ),
+        (["--recommend", "mobile", "--sort", "name"], "usage_error", "stands alone: leave out --sort."),
+        (["x", "--recommend", "mobile", "--compare", "a", "b"], "usage_error", "out NAME and --compare."),
+        (["--recommend", "phones"], "usage_error", "'phones' is not one of 'teaching', 'small-data'"),
         (["--compare", "lenet5"], "usage_error", "Option '--compare' requires 2 arguments."),
         (["--compare", "lenet5", "lenet"], "unknown_backbone", "No backbone is called 'lenet'."),
         (["resnet5", "--layers"], "unknown_backbone", "No backbone is called 'resnet5'."),

@@ -243,35 +243,49 @@ def export(
 @click.option(
     "--sort",
     type=click.Choice(tuple(networks.ORDERS)),
-    help="Best, smallest or first in the alphabet first. [default: by history]",
+    help="Best, smallest or first in the alphabet first. [default: by year and family]",
+)
+@click.option(
+    "--recommend",
+    type=click.Choice(tuple(networks.RECOMMENDED)),
+    help="Say which to take, and why.",
 )
 @spoken
 def backbones(
     name: str | None,
     layers: bool,
     compare: tuple[str, str] | None,
+    recommend: str | None,
     as_json: bool,
     told: progress.Silent,
     **listed: Any,
 ) -> None:
     """List the backbones.
 
-    With parameters, multiply-adds, image size, published top-1 and the licence of the weights.
+    By year and family, with parameters, multiply-adds, pixels a side, published top-1 and the licence of the
+    weights (–: none come with tlkit).
 
     \b
         tlkit backbones --max-params 6M --sort top1
     """
     given = [f"--{option.replace('_', '-')}" for option, value in listed.items() if value is not None]
-    if compare and (name or layers or given):
-        rest = " and ".join([*(["NAME"] if name else []), *(["--layers"] if layers else []), *given])
-        raise click.UsageError(f"--compare takes its two names and nothing else: leave out {rest}.")
+    rest = [*(["NAME"] if name else []), *(["--layers"] if layers else []), *given]
+    if recommend and (rest or compare):
+        rest += ["--compare"] if compare else []
+        raise click.UsageError(f"--recommend stands alone: leave out {' and '.join(rest)}.")
+    if compare and rest:
+        raise click.UsageError(
+            f"--compare takes its two names and nothing else: leave out {' and '.join(rest)}."
+        )
     if layers and not name:
         raise click.UsageError("--layers tells of one backbone: tlkit backbones NAME --layers.")
     if name and given:
         raise click.UsageError(
             f"{' and '.join(given)} would do nothing to one backbone: leave out NAME or that."
         )
-    if compare:
+    if recommend:
+        show(_job("recommend")(recommend), as_json)
+    elif compare:
         show(_job("compare")(*compare), as_json)
     elif layers:
         show(_job("layers")(name), as_json)

@@ -1,9 +1,11 @@
-"""What `tlkit backbones` returns: the list of networks, one of them layer by layer, two side by side."""
+"""What `tlkit backbones` returns: the list, a recommendation, a network layer by layer, two side by side."""
 
+import itertools
 import re
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from tlkit import printed
 from tlkit.report import Report
@@ -15,6 +17,7 @@ class Backbone:
 
     name: str
     family: str
+    year: int | None  # of the paper; null: made for teaching, from no paper
     parameters: int  # trainable, with its published classes, as papers count
     total_parameters: int
     multiply_adds: int  # of convolutions and dense layers, for one photograph of image_size
@@ -32,11 +35,30 @@ class Backbones(Report):
     def text(self) -> str:
         if not self.backbones:
             return "No backbone is that small."
-        table = [("name", "parameters", "multiply-adds", "image size", "top-1", "weights")]
+        table, before = [HEADINGS], None
         for row in self.backbones:
             counts = (printed.count(row.parameters), printed.count(row.multiply_adds), str(row.image_size))
-            table.append((row.name, *counts, printed.percent(row.top1), row.licence or "no weights"))
-        return "\n".join(printed.table(table, left=(0, 5)))
+            group = (row.year, row.family)
+            year = "" if group == before else str(row.year or "–")
+            table.append((year, row.name, *counts, printed.percent(row.top1), row.licence or "–"))
+            before = group
+        return "\n".join(_abreast(printed.table(table, left=(0, 1, 6))))
+
+
+HEADINGS = ("year", "name", "params", "mult-adds", "size", "top-1", "licence")
+
+
+def _abreast(lines: Sequence[str]) -> list[str]:
+    """A table in as many blocks as find room beside each other on this terminal, each with the head."""
+    head, *rows = lines
+    wide = max(map(len, lines))
+    blocks = max(1, min((shutil.get_terminal_size().columns + 3) // (wide + 3), len(rows)))
+    length = -(-len(rows) // blocks)
+    parts = [[head, *rows[start : start + length]] for start in range(0, len(rows), length)]
+    return [
+        " │ ".join(line.ljust(wide) for line in beside).rstrip(" │")
+        for beside in itertools.zip_longest(*parts, fillvalue="")
+    ]
 
 
 def _natural(row: Backbone) -> list[Any]:
@@ -51,6 +73,72 @@ ORDERS: Mapping[str, Callable[[Backbone], Any]] = {
     "macs": lambda row: row.multiply_adds,
     "name": _natural,
 }
+
+
+class Choice(NamedTuple):
+    """What to take for a purpose, and why."""
+
+    names: Sequence[str]  # the first is the choice, the others do as well
+    reason: str
+    example: str  # what to type or to write next; {name}: of the choice
+
+
+RECOMMENDED: Mapping[str, Choice] = {
+    "teaching": Choice(
+        ("small_cnn",),
+        "Two convolutions that learn digits in minutes without a GPU, small enough to follow by hand.",
+        "tlkit finetune digits --recipe small-cnn-digits",
+    ),
+    "small-data": Choice(
+        ("resnet18",),
+        "Up to some hundred photos a class: pretrained features do the work, and few weights overfit less.",
+        "tlkit finetune photos --backbone {name}",
+    ),
+    "medium-data": Choice(
+        ("resnet50",),
+        "Thousands of photos a class have a use for its capacity, and every tool, chip and paper knows it.",
+        "tlkit finetune photos --backbone {name}",
+    ),
+    "mobile": Choice(
+        ("efficientnet_lite0", "mobilenet_v3_large", "mobilenet_v3_small"),
+        "Made for phones: few multiply-adds, and without gates and swish int8 costs Lite0 only 0.7 points.",
+        "tlkit finetune photos --backbone {name} --quantize int8",
+    ),
+    "max-accuracy": Choice(
+        ("convnext_large", "efficientnet_b7"),
+        "The best published top-1 of their time; they want a GPU, and B7 wants 600 pixels a side.",
+        "tlkit finetune photos --backbone {name}",
+    ),
+    "detection": Choice(
+        ("resnet50", "resnext50_32x4d"),
+        "Maps at strides 8, 16 and 32 that detectors are tuned to; a feature pyramid (FPN) goes on top.",
+        "tlkit.backbones.fpn(tlkit.backbones.ResNet50(include_top=False))",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Recommendation(Report):
+    """Which network to take for a purpose."""
+
+    purpose: str
+    backbones: Sequence[Backbone]  # the first is the choice, the others do as well
+    reason: str
+    example: str  # what to type or to write next
+    instead: str | None  # the nearest with weights, where the choice has none yet and needs them
+
+    def text(self) -> str:
+        choice, *others = self.backbones
+        facts = [f"{printed.count(choice.parameters)} parameters"]
+        facts += [f"{printed.count(choice.multiply_adds)} multiply-adds at {choice.image_size} pixels"]
+        facts += [] if choice.top1 is None else [f"top-1 {printed.percent(choice.top1)}"]
+        lines = [f"{choice.name}: {', '.join(facts)}", self.reason]
+        lines += [f"Or take {', '.join(row.name for row in others)}."] if others else []
+        if self.instead:
+            lines.append(
+                f"No pretrained weights of {choice.name} come with tlkit yet; {self.instead} has some."
+            )
+        return "\n".join([*lines, f"Next: {self.example}"])
 
 
 @dataclass(frozen=True)

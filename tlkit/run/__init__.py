@@ -11,10 +11,20 @@ if TYPE_CHECKING:
     from tlkit.run.evaluation import evaluate
     from tlkit.run.exporting import export
     from tlkit.run.finetuning import finetune
-    from tlkit.run.listing import backbones, compare, layers
+    from tlkit.run.listing import backbones, compare, layers, recommend
     from tlkit.run.prediction import predict
 
-__all__ = ["backbones", "check", "compare", "evaluate", "export", "finetune", "layers", "predict"]
+__all__ = [
+    "backbones",
+    "check",
+    "compare",
+    "evaluate",
+    "export",
+    "finetune",
+    "layers",
+    "predict",
+    "recommend",
+]
 
 JOBS = {
     "backbones": "listing",
@@ -25,6 +35,7 @@ JOBS = {
     "finetune": "finetuning",
     "layers": "listing",
     "predict": "prediction",
+    "recommend": "listing",
 }
 
 

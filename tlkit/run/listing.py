@@ -1,8 +1,19 @@
-"""List the networks that tlkit can build, tell one layer by layer, hold two side by side."""
+"""List the networks that tlkit can build, say which to take, tell one by layers, hold two side by side."""
 
 from tlkit.backbones import INDEX, anatomy, build, family, pyramid, variant
-from tlkit.networks import ORDERS, Backbone, Backbones, Compared, Comparison, Layers, ratio
+from tlkit.networks import (
+    ORDERS,
+    RECOMMENDED,
+    Backbone,
+    Backbones,
+    Compared,
+    Comparison,
+    Layers,
+    Recommendation,
+    ratio,
+)
 
+FAMILIES = list(dict.fromkeys(map(family, INDEX)))
 RATIOS = (
     "parameters",
     "parameters_without_top",
@@ -24,7 +35,8 @@ def backbones(
 ) -> Backbones:
     """A row for each network, or for the one named; those that only tests use must be named.
 
-    At most so many parameters and multiply-adds; sorted by a key of `networks.ORDERS`, else by history.
+    At most so many parameters and multiply-adds; sorted by a key of `networks.ORDERS`, else by year and
+    family, those for teaching first.
     """
     names = [name] if name else [known for known in INDEX if not known.endswith("_test")]
     rows = [
@@ -33,7 +45,27 @@ def backbones(
         if (max_params is None or row.parameters <= max_params)
         and (max_macs is None or row.multiply_adds <= max_macs)
     ]
-    return Backbones(tuple(sorted(rows, key=ORDERS[sort]) if sort else rows))
+    return Backbones(tuple(sorted(rows, key=ORDERS[sort] if sort else _history)))
+
+
+def _history(row: Backbone) -> tuple[int, int]:
+    return row.year or 0, FAMILIES.index(row.family)
+
+
+def recommend(purpose: str) -> Recommendation:
+    """What to take for a purpose, a key of `networks.RECOMMENDED`."""
+    choice = RECOMMENDED[purpose]
+    rows = tuple(map(_row, choice.names))
+    lacking = purpose != "teaching" and rows[0].licence is None
+    instead = _nearest(rows[0]) if lacking else None
+    example = choice.example.format(name=instead or rows[0].name)
+    return Recommendation(purpose, rows, choice.reason, example, instead)
+
+
+def _nearest(wanted: Backbone) -> str:
+    """Of the networks with weights the one whose published top-1 comes nearest."""
+    rows = [row for row in map(_row, INDEX) if row.licence is not None]
+    return min(rows, key=lambda row: abs((row.top1 or 0) - (wanted.top1 or 0))).name
 
 
 def _row(name: str) -> Backbone:
@@ -41,6 +73,7 @@ def _row(name: str) -> Backbone:
     return Backbone(
         name=name,
         family=family(name),
+        year=row.year,
         parameters=row.parameters,
         total_parameters=row.total_parameters,
         multiply_adds=row.multiply_adds,

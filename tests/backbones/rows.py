@@ -16,8 +16,8 @@ EXPECTED = cases.expected()
 
 # Families whose pools leave out an odd map's last place: size / stride, rounded down. Elsewhere up.
 ROUNDED_DOWN = {"neocognitron", "small_cnn", "vgg"}
-# Where a convolution has no zeros around it, or a pool of three: places a side by row and pixels a side,
-# from the largest map on, each by hand as (side + zeros − kernel) // stride + 1.
+# Where a convolution has no zeros around it, or a pool of three, or only some pools round down: places a side
+# by row and pixels a side, from the largest map on, each by hand as (side + zeros − kernel) // stride + 1.
 UNPADDED = {
     ("lenet5", 28): (24, 8, 4),
     ("lenet5", 39): (35, 13, 6),
@@ -35,6 +35,10 @@ UNPADDED = {
     ("nin", 235): (57, 28, 14, 7),
     ("nin_test", 96): (22, 11, 5, 2),
     ("nin_test", 107): (25, 12, 6, 3),
+    ("densenet121", 224): (112, 56, 28, 14, 7),
+    ("densenet121", 235): (118, 59, 29, 14, 7),
+    ("densenet_test", 64): (32, 16, 8, 4, 2),
+    ("densenet_test", 75): (38, 19, 9, 4, 2),
 }
 
 

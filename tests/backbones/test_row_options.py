@@ -80,6 +80,11 @@ def test_pooling_reduces_the_last_map(name):
         )
 
 
+def normalises(model):
+    norms = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    return {(norm.epsilon, norm.momentum) for norm in norms}
+
+
 @every
 def test_every_geometry_is_another_network(name):
     row, rules = variant(name), family(name)
@@ -87,10 +92,14 @@ def test_every_geometry_is_another_network(name):
     np.testing.assert_array_equal(answer(small(name, geometry=own)), answer(first))
     for geometry in row.geometries:
         model = first if geometry == own else small(name, geometry=geometry)
-        assert model is first or abs(answer(model) - answer(first)).max() > 1e-6, geometry
-        norms = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
+        # Epsilons of 1e-5 and 1.001e-5 tell no answers apart: momentum does, in training.
+        assert (
+            model is first
+            or normalises(model) != normalises(first)
+            or (abs(answer(model) - answer(first)).max() > 1e-6)
+        ), geometry
         expected = rules.geometries[geometry]
-        assert {(norm.epsilon, norm.momentum) for norm in norms} <= {(expected.epsilon, expected.momentum)}
+        assert normalises(model) <= {(expected.epsilon, expected.momentum)}
     for unknown in ({*rules.geometries, "caffe2"}) - set(row.geometries):
         with pytest.raises(UsageError, match=f"^{name} has no geometry called '{unknown}'. Use '{own}'"):
             small(name, geometry=unknown)

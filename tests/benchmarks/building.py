@@ -6,7 +6,7 @@ NAME is a comparison of tests/backbones/cases (`TWINS`): the same network by bot
 family the network with the fewest parameters; --all: every comparison. All in one process: each builds once
 unmeasured, then N times (7 if not given) in turn, the first of a round last in the next, each time from a
 cleared Keras session. Prints a row a network: the median seconds of both, and the ratio of the medians with
-the range of the rounds' own ratios. Ends with 1 if any network takes more than twice keras.applications' time.
+the range of the rounds' own ratios. Ends with 1 if any takes more than twice keras.applications' time.
 """
 
 import argparse

@@ -90,8 +90,8 @@ def conv_relu(
 
 def dense_relu(x: KerasTensor, width: int, *, name: str) -> KerasTensor:
     """A hidden dense layer, then a ReLU called `name`_relu."""
-    # Over incoming connections, unlike HE: a flattened map has many times more of these than `width`. Uniform,
-    # with the same spread: VGG-16 has 120 million numbers here, and normal ones take eight times as long.
+    # Over incoming connections, unlike HE: a flattened map has many times more of these than `width`.
+    # Uniform: VGG-16 has 120 million numbers here, and normal ones of that spread take eight times as long.
     x = layers.Dense(width, kernel_initializer=initializers.HeUniform(), name=name)(x)
     return activation(x, "relu", name)
 

@@ -7,6 +7,7 @@ from squares import squares
 from tlkit import backbones, formats
 
 LABELS = [f"class {index}" for index in range(1000)]
+TESTS = [name for name in backbones.INDEX if name.endswith("_test")]
 NAMES = [name for name in backbones.INDEX if name.endswith("_test") or backbones.variant(name).weights]
 
 
@@ -27,3 +28,24 @@ def test_backbone_becomes_a_phone_file(name, converter, tmp_path):
         assert expected.max() > 0.05
         np.testing.assert_array_equal(opened.predict(photos).argmax(1), expected.argmax(1))
     assert found.bytes < 2.2 * backbones.variant(name).total_parameters + 2**16
+
+
+@pytest.mark.parametrize("name", TESTS)
+def test_backbone_is_quantised(name, converter, tmp_path):
+    side = backbones.variant(name).image_size
+    model = backbones.build(name, weights=None, seed=0, classes=4, input_shape=(side, side, 3))
+    model.save(tmp_path / "model.keras")
+    photos, _ = squares(24, seed=2, size=side)
+    np.save(tmp_path / "photos.npy", photos)
+    found = converter.submit(
+        tmp_path / "model.keras",
+        tmp_path / "phone.tflite",
+        quantize="int8",
+        labels=list("abcd"),
+        calibration=tmp_path / "photos.npy",
+    ).result()
+    # The first turns uint8 to int8 where padding comes before a convolution, the last integers to floats.
+    assert found.integer_share > 0.9
+    expected = model.predict(photos, verbose=0)
+    # Random weights tell no classes apart: what is asked is that nothing was lost on the way.
+    assert abs(formats.open(tmp_path / "phone.tflite").predict(photos) - expected).max() <= 0.05

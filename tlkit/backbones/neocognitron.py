@@ -66,10 +66,11 @@ FLOOR = 1e-4  # under the root of the inhibition: its slope at 0 would be infini
 def s_layer(u: KerasTensor, planes: int, name: str) -> KerasTensor:
     """relu((1 + e) / (1 + v) − 1): cells that answer to one feature, wherever it lies."""
     e = layers.Conv2D(planes, 5, padding="same", kernel_initializer=INITIAL.clone(), name=name)(u)
-    power = ops.mean(ops.square(u), axis=-1, keepdims=True)
+    # Products and roots that phones have in integers: they have no squares.
+    power = ops.mean(u * u, axis=-1, keepdims=True)
     # "same": at the border over the places inside alone.
     power = layers.AveragePooling2D(5, 1, "same", name=f"{name}_field")(power)
-    v = ops.sqrt(power + FLOOR)
+    v = (power + FLOOR) * ops.rsqrt(power + FLOOR)
     return layers.ReLU(name=f"{name}_relu")((e - v) / (1 + v))
 
 

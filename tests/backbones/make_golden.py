@@ -120,7 +120,8 @@ def compare(case: cases.Case) -> dict[str, np.ndarray]:
     channels = next(value.shape[1] for value in tensors.values() if value.ndim == 4)
     for size in case.sizes:
         pictures = picture(size)[None, :, :, :channels]
-        for tap, value in outputs(network.eval(), pictures, case.taps, *case.pixels).items():
+        network.eval().training = case.heads  # of itself alone
+        for tap, value in outputs(network, pictures, case.taps, *case.pixels).items():
             found[f"{size}/{tap}"] = sample(value)
     if case.step:
         pictures = np.stack([picture(STEP, number) for number in range(BATCH)])[..., :channels]

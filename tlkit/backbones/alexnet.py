@@ -11,10 +11,10 @@ The paper of 2012 says 224 pixels, but 55×55 places of an 11×11 kernel at stri
 
 from typing import NamedTuple, Unpack
 
-from keras import KerasTensor, Model, layers, ops
+from keras import KerasTensor, Model, layers
 
 from tlkit.backbones.frame import LOGITS, Family, assemble, logits
-from tlkit.backbones.layers import Geometry, conv_relu, dense_relu, mark
+from tlkit.backbones.layers import Geometry, conv_relu, dense_relu, mark, response_norm
 from tlkit.backbones.options import Options
 from tlkit.backbones.weights import Seen, Source, Weights
 
@@ -57,24 +57,6 @@ VARIANTS = {
 # fmt: on
 
 GEOMETRIES = {"torch": Geometry("torch", 1e-5, 0.9, bias=True)}
-
-# Section 3.3 of the paper of 2012.
-NEIGHBOURS, CONSTANT, ALPHA, BETA = 5, 2.0, 1e-4, 0.75
-
-
-def response_norm(x: KerasTensor) -> KerasTensor:
-    """Each channel over (2 + 1e-4 · sum of the squares of five channels around it) ** 0.75, as in the paper.
-
-    Caffe and torch divide their alpha by the five: theirs would be 5e-4.
-    """
-    # float32 under every policy: half precision ends at 65,504, the square of 256. The next layer casts back.
-    wide = ops.cast(x, "float32")
-    beside, channels = NEIGHBOURS // 2, x.shape[-1]
-    squares = ops.pad(ops.square(wide), ((0, 0), (0, 0), (0, 0), (beside, beside)))
-    total = squares[..., :channels]
-    for shift in range(1, NEIGHBOURS):
-        total = total + squares[..., shift : shift + channels]
-    return wide / ops.power(CONSTANT + ALPHA * total, BETA)
 
 
 def body(x: KerasTensor, variant: Variant, geometry: Geometry, options: Options) -> KerasTensor:

@@ -2,7 +2,7 @@
 
 import zlib
 from collections.abc import Callable, Mapping
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
 import keras
 import numpy as np
@@ -17,6 +17,8 @@ LOGITS = "top_logits"  # its last layer with weights
 
 V = TypeVar("V", bound=Row)
 G = TypeVar("G")
+Maps: TypeAlias = KerasTensor | list[KerasTensor]
+Logits: TypeAlias = KerasTensor | dict[str, KerasTensor]
 
 
 def pooled(x: KerasTensor, variant: Any, geometry: Any, options: Options) -> KerasTensor:
@@ -26,28 +28,30 @@ def pooled(x: KerasTensor, variant: Any, geometry: Any, options: Options) -> Ker
     return logits(x, options)
 
 
-def logits(x: KerasTensor, options: Options) -> KerasTensor:
-    """The last dense layer of a top."""
+def logits(x: KerasTensor, options: Options, name: str = LOGITS) -> KerasTensor:
+    """The last dense layer of a top, or `name`, of a head beside it."""
     # Uniform, 1/3 over outgoing connections: dense_kernel_initializer of the official EfficientNet.
     initial = initializers.VarianceScaling(1 / 3, mode="fan_out", distribution="uniform")
     # float32 under every policy: half precision would round close classes together.
-    return layers.Dense(options["classes"], kernel_initializer=initial, dtype="float32", name=LOGITS)(x)
+    return layers.Dense(options["classes"], kernel_initializer=initial, dtype="float32", name=name)(x)
 
 
 class Family(NamedTuple, Generic[V, G]):
     """What a family's file adds to the frame.
 
     `body(x, variant, geometry, options)` leads from normalised pixels to the last feature map,
-    `top`, with the same arguments, from there to the logits; options are settled, all keys present.
+    `top`, with the same arguments, from there to the logits; options are settled, all keys present. A model
+    of several answers: `body` returns a list of maps, the last of the network first, which `top` is given,
+    and `top` the logits by what their layers' names begin with, those of "top" first.
     `names[publisher](variant, geometry)` says which of the publisher's tensors fill which of our layers
     (`weights.fill`).
     """
 
     variants: Mapping[str, V]
     geometries: Mapping[str, G]
-    body: Callable[[KerasTensor, V, G, Options], KerasTensor]
+    body: Callable[[KerasTensor, V, G, Options], Maps]
     names: Mapping[str, Callable[[V, G], Mapping[str, weights.Source]]]
-    top: Callable[[KerasTensor, V, G, Options], KerasTensor] = pooled
+    top: Callable[[Any, V, G, Options], Logits] = pooled
     own: Mapping[str, Choice] = {}
     unused: Mapping[str, str] = {}
     flattens: bool = False
@@ -80,7 +84,7 @@ def assemble(backbone: str, family: Family, options: Options) -> Model:
         x = _normalise(x, entry or next(iter(variant.weights), None))
     x = family.body(x, variant, geometry, given)
     if given["include_top"]:
-        x = _activated(family.top(x, variant, geometry, given), given["classifier_activation"])
+        x = _answered(family.top(x, variant, geometry, given), given["classifier_activation"])
     else:
         x = _pooled(x, given["pooling"])
     model = Model(photo, x, name=given["name"])
@@ -150,10 +154,16 @@ def _by_channel(values: float | tuple[float, float, float], channels: int) -> np
     return np.array([*(rgb if channels >= 3 else ()), *[rgb.mean()] * channels])[:channels]
 
 
-def _activated(x: KerasTensor, activation: str | None) -> KerasTensor:
+def _answered(found: Logits, activation: str | None) -> Maps:
+    if isinstance(found, dict):
+        return [_activated(x, activation, name) for name, x in found.items()]
+    return _activated(found, activation, "top")
+
+
+def _activated(x: KerasTensor, activation: str | None, name: str) -> KerasTensor:
     if activation is None:
         return x
-    return layers.Activation(activation, dtype="float32", name="top_probabilities")(x)
+    return layers.Activation(activation, dtype="float32", name=f"{name}_probabilities")(x)
 
 
 def _pooled(x: KerasTensor, pooling: str | None) -> KerasTensor:
@@ -167,7 +177,8 @@ def _draw(model: Model, seed: int) -> None:
     """Draw the kernels anew, each from a stream of its name; all other weights start as constants."""
     for layer in model.layers:
         initial = getattr(layer, "depthwise_initializer", None) or getattr(layer, "kernel_initializer", None)
-        if initial is not None:
+        # A constant, which scales are to start from, takes no seed and stays what it is.
+        if initial is not None and "seed" in initial.get_config():
             seeded = type(initial).from_config(
                 {**initial.get_config(), "seed": zlib.crc32(f"{seed} {layer.name}".encode())}
             )

@@ -46,6 +46,22 @@ class Choice(NamedTuple):
     allowed: Callable[[Any], bool]
     expected: str  # in words, for the message
     fresh: bool = False  # it means something to random weights only
+    top: bool = False  # it is the top's
+
+
+def _is_factor(value: object) -> bool:
+    return value is None or type(value) in (int, float) and 0 < value < float("inf")  # type: ignore[operator]
+
+
+class WidthOptions(Options, total=False):
+    """What the builders of MobileNets take."""
+
+    # Channels of the layers over those of the paper's network, as keras.applications calls it. Default the
+    # variant's: MobileNetV2(weights=None, alpha=0.5) is built as MobileNetV2_050 is.
+    alpha: float | None
+
+
+ALPHA = Choice(None, _is_factor, "a number above 0, or None", fresh=True)
 
 
 class Row(Protocol):
@@ -218,7 +234,10 @@ def _check_ignored(backbone: str, rules: Rules, options: Options, given: Options
     if given["include_top"]:
         ignored = {"pooling"} if given["pooling"] is not None else set()
     else:
-        ignored = {"classes", "dropout", "classifier_activation"} & options.keys()
+        own = {
+            name for name, choice in rules.own.items() if choice.top and dict(given)[name] != choice.default
+        }
+        ignored = {"classes", "dropout", "classifier_activation"} & options.keys() | own
     if ignored:
         state = "with" if given["include_top"] else "without"
         raise UsageError(

@@ -23,6 +23,7 @@ class Case(NamedTuple):
     slow: bool = False  # left to `pytest -m slow`
     gain: float = 1.0  # of kernels: what saturates needs more for outputs that tell something
     pixels: tuple[float, float] = (127.5, 127.5)  # mean and spread of what the twin is fed: those of ours
+    heads: bool = False  # the twin says that it trains, its layers do not: then its auxiliary heads run
 
 
 class Twin(NamedTuple):

@@ -3,6 +3,7 @@
 import hashlib
 import sys
 
+import keras
 import numpy as np
 import pytest
 from make_golden import FILES, digest
@@ -244,3 +245,22 @@ def test_only_what_was_asked_for_is_dropped(small):
     weights.fill(trunk, tensors, names, dropped=("_fc",))
     with pytest.raises(WeightsError, match=r"nothing takes the tensor '_fc.weight' \(2 left over\)"):
         weights.fill(trunk, tensors, names)
+
+
+@pytest.mark.parametrize("layout", ["torch", "keras"])
+def test_a_normalisation_without_gamma_gets_ones(layout):
+    photo = keras.Input((4, 4, 3))
+    model = keras.Model(photo, keras.layers.BatchNormalization(name="norm")(photo))
+    model.get_layer("norm").gamma.assign(np.full(3, 5.0))
+    parts = weights.PARTS[layout][keras.layers.BatchNormalization]
+    dot = "/" if layout == "keras" else "."
+    tensors = {f"bn{dot}{part.suffix}": np.full(3, number, "float32") for number, part in enumerate(parts)}
+    gamma = f"bn{dot}{parts[0].suffix}"
+    with pytest.raises(WeightsError, match=f"nothing takes the tensor '{gamma}' .1 left over."):
+        weights.fill(model, tensors, {"norm": weights.Unscaled("bn")}, layout=layout)
+    assert model.get_layer("norm").gamma.numpy().tolist() == [5, 5, 5]
+    del tensors[gamma]
+    with pytest.raises(WeightsError, match=f"the file has no tensor '{gamma}'"):
+        weights.fill(model, tensors, {"norm": "bn"}, layout=layout)
+    weights.fill(model, tensors, {"norm": weights.Unscaled("bn")}, layout=layout)
+    assert [weight.numpy()[0] for weight in model.get_layer("norm").weights] == [1, 1, 2, 3]

@@ -76,6 +76,8 @@ INDEX = {
     "googlenet_2014": "googlenet:GoogLeNet2014",
     "googlenet_test": "googlenet:GoogLeNetTest",
     "googlenet_2014_test": "googlenet:GoogLeNet2014Test",
+    "inception_v3": "inception_v3:InceptionV3",
+    "inception_v3_test": "inception_v3:InceptionV3Test",
     "densenet121": "densenet:DenseNet121",
     "densenet161": "densenet:DenseNet161",
     "densenet169": "densenet:DenseNet169",

@@ -157,7 +157,14 @@ class Seen(NamedTuple):
     shape: tuple[int, int, int]
 
 
-Source = str | Seen  # where a layer's weights come from: the publisher's name, without its last part
+class Unscaled(NamedTuple):
+    """A batch normalisation that its publisher built without gamma: the file has none, and ours is 1."""
+
+    name: str
+
+
+# Where a layer's weights come from: the publisher's name, without its last part.
+Source = str | Seen | Unscaled
 
 
 class Part(NamedTuple):
@@ -226,7 +233,9 @@ def fill(
         source = names[layer.name]
         for part in PARTS[layout][type(layer)]:
             variable = getattr(layer, part.attribute)
-            if variable is not None:
+            if part.attribute == "gamma" and isinstance(source, Unscaled):
+                pairs.append((variable, np.ones(variable.shape, "float32")))
+            elif variable is not None:
                 name = f"{named(source)}{separator}{part.suffix}"
                 shape = source.shape if isinstance(source, Seen) and part.attribute == "kernel" else None
                 pairs.append((variable, _take(left, name, model.name, variable, part.axes, shape, layout)))

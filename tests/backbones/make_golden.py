@@ -124,7 +124,7 @@ def compare(case: cases.Case) -> dict[str, np.ndarray]:
         for tap, value in outputs(network, pictures, case.taps, *case.pixels).items():
             found[f"{size}/{tap}"] = sample(value)
     if case.step:
-        pictures = np.stack([picture(STEP, number) for number in range(BATCH)])[..., :channels]
+        pictures = np.stack([picture(case.side, number) for number in range(BATCH)])[..., :channels]
         outputs(network.train(), pictures, case.taps, *case.pixels)
         after = network.state_dict()
         for part in ("running_mean", "running_var"):

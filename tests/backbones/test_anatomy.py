@@ -126,7 +126,8 @@ def test_the_receptive_field_is_what_a_gradient_reaches(name):
 
 # With photographs so large that some take a while.
 LARGE = {"alexnet_test", "alexnet_2012_test", "efficientnet_test", "resnet_test", "resnet_v2_test"}
-LARGE |= {"resnext_test", "se_resnet_test", "googlenet_test", "googlenet_2014_test", "inception_v3_test", "densenet_test"}
+LARGE |= {"resnext_test", "se_resnet_test", "inception_v3_test", "densenet_test"}
+LARGE |= {"googlenet_test", "googlenet_2014_test", "inception_bn_test"}
 # Where larger kernels let more through: an S-cell is silent unless its excitation exceeds its inhibition.
 START = {"neocognitron_test": 4.0}
 

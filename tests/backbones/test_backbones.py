@@ -23,7 +23,7 @@ from tlkit.errors import UnknownBackbone
 # fmt: off
 FAMILIES = (
     "neocognitron", "lenet", "small_cnn", "simple_resnet", "alexnet", "nin", "vgg", "resnet", "resnet_v2",
-    "resnet_cifar", "resnext", "googlenet", "inception_v3", "densenet", "efficientnet",
+    "resnet_cifar", "resnext", "googlenet", "inception_bn", "inception_v3", "densenet", "efficientnet",
 )  # in INDEX's order
 # fmt: on
 ROOMS = {"anatomy", "frame", "layers", "options", "pixels", "taps", "torch_file", "weights"}

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 import seeded
-from make_golden import BATCH, STEP, digest, picture, sample
+from make_golden import BATCH, digest, picture, sample
 
 from tlkit import backbones
 from tlkit.backbones import frame, weights
@@ -63,10 +63,10 @@ def test_agrees(name, golden):
 def test_a_training_step_moves_the_statistics_alike(name, golden):
     case, theirs = CASES[name], golden(name)
     channels = backbones.variant(case.backbone).channels
-    model = filled(case, drawn(theirs, case.gain), input_shape=(STEP, STEP, channels))
+    model = filled(case, drawn(theirs, case.gain), input_shape=(case.side, case.side, channels))
     norms = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
     before = {layer.name: [weight.numpy() for weight in layer.weights] for layer in norms}
-    pictures = np.stack([picture(STEP, number) for number in range(BATCH)])[..., :channels]
+    pictures = np.stack([picture(case.side, number) for number in range(BATCH)])[..., :channels]
     model(pictures, training=True)
     moved = {"running_mean": {}, "running_var": {}}
     for layer in norms:

@@ -22,7 +22,8 @@ from tlkit.formats import litert, operations, tflite
 # fmt: off
 REAL = [
     "neocognitron", "lenet5", "small_cnn", "simple_resnet", "alexnet", "nin", "vgg11", "resnet18",
-    "resnet50_v2", "resnet20_cifar", "se_resnet50", "googlenet", "inception_v3", "densenet121", "efficientnet_lite0",
+    "resnet50_v2", "resnet20_cifar", "se_resnet50", "googlenet",
+    "inception_bn", "inception_v3", "densenet121", "efficientnet_lite0",
 ]
 # fmt: on
 rows = [*SMALL, *(pytest.param(name, marks=pytest.mark.slow) for name in REAL)]

@@ -76,6 +76,8 @@ INDEX = {
     "googlenet_2014": "googlenet:GoogLeNet2014",
     "googlenet_test": "googlenet:GoogLeNetTest",
     "googlenet_2014_test": "googlenet:GoogLeNet2014Test",
+    "inception_bn": "inception_bn:InceptionBN",
+    "inception_bn_test": "inception_bn:InceptionBNTest",
     "inception_v3": "inception_v3:InceptionV3",
     "inception_v3_test": "inception_v3:InceptionV3Test",
     "densenet121": "densenet:DenseNet121",

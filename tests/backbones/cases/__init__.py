@@ -20,6 +20,7 @@ class Case(NamedTuple):
     settings: dict[str, Any] = {}  # of the twin's
     names: dict[str, Any] | None = None  # our layer → the twin's; None: the family's names[publisher]
     step: bool = False  # also one step in training mode, for the moving statistics
+    side: int = 96  # pixels a side in that step
     slow: bool = False  # left to `pytest -m slow`
     gain: float = 1.0  # of kernels: what saturates needs more for outputs that tell something
     pixels: tuple[float, float] = (127.5, 127.5)  # mean and spread of what the twin is fed: those of ours

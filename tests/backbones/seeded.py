@@ -6,7 +6,14 @@ import zlib
 import numpy as np
 
 STATISTICS = ("running_var", "moving_variance")
-GATES = ".se.fc2.weight"  # what squeeze-and-excite's sigmoid is fed by, as timm calls it
+GATES = (  # kernels that squeeze-and-excite's sigmoid is fed by
+    ".se.fc2.weight",  # timm: ResNets
+    ".se.conv_expand.weight",  # timm: EfficientNets and MobileNets
+    ".block.1.fc2.weight",  # torchvision: in a block without a 1×1 before
+    ".block.2.fc2.weight",
+    "_se_expand/kernel",  # keras.applications: EfficientNets
+    "_squeeze_excite_conv_1/kernel",  # keras.applications: MobileNetV3
+)
 
 
 def tensor(name: str, shape: tuple[int, ...], gain: float = 1.0) -> np.ndarray:
@@ -22,6 +29,8 @@ def tensor(name: str, shape: tuple[int, ...], gain: float = 1.0) -> np.ndarray:
     last = name.replace("/", ".").rpartition(".")[2]
     if len(shape) > 1:
         inputs = shape[:-1] if last.endswith("kernel") else shape[1:]
+        if last == "depthwise_kernel":  # (height, width, channels, 1)
+            inputs = shape[:2]
         spread = math.sqrt(2 / math.prod(inputs)) * (0.1 if name.endswith(GATES) else gain)
         return (draw.standard_normal(shape) * spread).astype("float32")
     if last in STATISTICS or last in ("weight", "gamma"):

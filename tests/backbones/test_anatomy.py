@@ -128,6 +128,7 @@ def test_the_receptive_field_is_what_a_gradient_reaches(name):
 LARGE = {"alexnet_test", "alexnet_2012_test", "efficientnet_test", "resnet_test", "resnet_v2_test"}
 LARGE |= {"resnext_test", "se_resnet_test", "inception_v3_test", "densenet_test"}
 LARGE |= {"googlenet_test", "googlenet_2014_test", "inception_bn_test"}
+LARGE |= {"mobilenet_v2_test", "mobilenet_v3_test", "mobilenet_v3_minimalistic_test"}
 # Where larger kernels let more through: an S-cell is silent unless its excitation exceeds its inhibition.
 START = {"neocognitron_test": 4.0}
 

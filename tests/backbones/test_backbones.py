@@ -23,7 +23,8 @@ from tlkit.errors import UnknownBackbone
 # fmt: off
 FAMILIES = (
     "neocognitron", "lenet", "small_cnn", "simple_resnet", "alexnet", "nin", "vgg", "resnet", "resnet_v2",
-    "resnet_cifar", "resnext", "googlenet", "inception_bn", "inception_v3", "densenet", "efficientnet",
+    "resnet_cifar", "resnext", "googlenet", "inception_bn", "inception_v3", "densenet", "mobilenet_v1",
+    "mobilenet_v2", "mobilenet_v3", "efficientnet",
 )  # in INDEX's order
 # fmt: on
 ROOMS = {"anatomy", "frame", "layers", "options", "pixels", "taps", "torch_file", "weights"}
@@ -118,7 +119,7 @@ def test_docstring_states_the_figures(name):
     if row.top1 is None:
         assert "published top-1" not in text
     else:
-        assert 0.5 < row.top1 < 0.95
+        assert 0.45 < row.top1 < 0.95
         assert f"published top-1 {row.top1} at {row.image_size} pixels" in text
     assert any(entry.extra for entry in row.weights) == ("tlkit[" in text)
 

@@ -13,7 +13,7 @@ from tlkit.backbones import build, variant
 from tlkit.errors import UsageError
 
 # A family's own options, and what is not their default.
-OWN = {"auxiliary": True, "zero_init_residual": True}
+OWN = {"auxiliary": True, "zero_init_residual": True, "alpha": 2.0}
 
 every = pytest.mark.parametrize("name", TESTS)
 

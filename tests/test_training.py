@@ -286,3 +286,27 @@ def test_cross_entropy_agrees_with_keras():
     logits, labels = draw.normal(0, 3, (50, 4)).astype("float32"), draw.integers(0, 4, 50)
     theirs = keras.losses.SparseCategoricalCrossentropy(from_logits=True)(labels, logits)
     assert training.cross_entropy(logits, labels) == pytest.approx(float(theirs), rel=1e-5)
+
+
+def test_auxiliary_losses_count_by_their_weight():
+    photo = keras.Input((3,))
+    answers = [keras.layers.Dense(4, kernel_initializer="zeros", name=name)(photo) for name in "abc"]
+    model = keras.Model(photo, answers)
+    told = []
+    pixels, labels = np.eye(3, dtype="float32"), np.array([0, 1, 2])
+    training.fit(
+        model,
+        lambda number: iter([(pixels, labels)]),
+        steps=1,
+        batch_size=3,
+        epochs=1,
+        learning_rate=1.0,
+        optimizer="sgd",
+        auxiliary=0.3,
+        on_epoch=told.append,
+    )
+    assert told[0]["loss"] == pytest.approx(1.6 * np.log(4), rel=1e-5)
+    main, *others = (layer.kernel.numpy() for layer in model.layers[1:])
+    assert abs(main).max() > 0.01
+    for kernel in others:
+        np.testing.assert_allclose(kernel, 0.3 * main, rtol=1e-5)

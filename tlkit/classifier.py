@@ -46,6 +46,48 @@ def build(
     >>> build("efficientnet_test", ["cat", "dog"], weights=None).output_shape
     (None, 2)
     """
+    settings: dict[str, Any] = {"head": head, "dropout": dropout, "policy": policy, "seed": seed, "fit": fit}
+    return _built(backbone, classes, image_size, weights, **settings)[0]
+
+
+def from_scratch(
+    backbone: str,
+    classes: Sequence[str],
+    *,
+    image_size: int | None = None,
+    dropout: float = 0.2,
+    policy: str = "float32",
+    seed: int = 0,
+    fit: str = "stretch",
+) -> tuple[Model, Model]:
+    """What `build` returns for `head="top"` and random weights, and what of it is trained.
+
+    The latter takes the same photographs and returns logits; where the network has auxiliary classifiers
+    (`backbones.auxiliary`) and the photographs are large enough for them, a list: logits, then theirs.
+    """
+    settings: dict[str, Any] = {"head": "top", "dropout": dropout, "policy": policy, "seed": seed, "fit": fit}
+    if backbones.auxiliary(backbone) is not None:
+        try:
+            return _built(backbone, classes, image_size, None, **settings, auxiliary=True)
+        except UsageError:  # too small for them; if too small for the network as well, the next says so
+            pass
+    return _built(backbone, classes, image_size, None, **settings)
+
+
+def _built(
+    backbone: str,
+    classes: Sequence[str],
+    image_size: int | None,
+    weights: str | None,
+    *,
+    head: str,
+    dropout: float,
+    policy: str,
+    seed: int,
+    fit: str,
+    **more: Any,
+) -> tuple[Model, Model]:
+    """From photographs to probabilities, and to logits with those of auxiliary classifiers."""
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy)  # Keras has no other way to reach every layer of a builder
     try:
@@ -54,20 +96,23 @@ def build(
                 "classes": len(classes),
                 "dropout": dropout,
                 "classifier_activation": None,
+                **more,
             }
         else:
             options = {"include_top": False, "pooling": "avg"}
         trunk = _trunk(backbone, image_size, weights, seed, options)
+        answer, *others = trunk.outputs
         # Not at the photo: the trunk is built whole, and a layer before it would make it a model in a model.
-        x = layers.Identity(name=f"fit_{fit}")(trunk.output)
+        x = layers.Identity(name=f"fit_{fit}")(answer)
         if head == "top":
             x = layers.Identity(dtype="float32", name="logits")(x)
         else:
             x = _head(x, len(classes), head == "mlp", dropout, seed)
+        learner = Model(trunk.input, [x, *others] if others else x, name=backbone)
         x = layers.Softmax(dtype="float32", name="probabilities")(x)
     finally:
         keras.config.set_dtype_policy(before)
-    return Model(trunk.input, x, name=backbone)
+    return Model(trunk.input, x, name=backbone), learner
 
 
 def _trunk(

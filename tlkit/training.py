@@ -176,6 +176,7 @@ def fit(
     optimizer: str = "adamw",
     smoothing: float = 0.0,
     shares: Mapping[str, float] | None = None,
+    auxiliary: float = 0.0,
     phase: str = "fitting",
     progress: Silent = SILENT,
     on_epoch: Callable[[dict[str, Any]], None] = lambda row: None,
@@ -185,7 +186,8 @@ def fit(
 
     Changes exactly `model.trainable_weights`. The rate climbs to `learning_rate` in the first tenth of
     all steps and falls to 0 along a cosine; a weight learns at that times its `shares[path]` (1 if
-    unnamed). `smoothing` is the share of each label that is spread over all classes.
+    unnamed). `smoothing` is the share of each label that is spread over all classes. What a model returns
+    beside its first logits are such of auxiliary classifiers, whose losses count `auxiliary` times.
     `progress` gets a task an epoch, `on_epoch` a row of figures after it.
 
     Raises `TrainingError` at the first loss that is not finite.
@@ -196,14 +198,15 @@ def fit(
         chosen = optimizers.LossScaleOptimizer(chosen)  # small gradients vanish in float16 without
     loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=smoothing)
     # Without XLA: on a CPU it cost 13 times what it saved.
-    model.compile(chosen, loss, jit_compile=False)
-    one_hot = np.eye(model.output_shape[-1], dtype="float32")
+    counts = [1.0, *[auxiliary] * (len(model.outputs) - 1)]
+    model.compile(chosen, [loss] * len(counts), counts, jit_compile=False)
+    one_hot = np.eye(model.outputs[0].shape[-1], dtype="float32")
     for number in range(epochs):
         started, images = time.perf_counter(), steps * batch_size
         model.reset_metrics()
         with progress.task(f"{phase} {number + 1}/{epochs}", images) as task:
             for step, (inputs, labels) in enumerate(epoch(number), start=number * steps):
-                logs = model.train_on_batch(inputs, one_hot[labels], return_dict=True)
+                logs = model.train_on_batch(inputs, [one_hot[labels]] * len(counts), return_dict=True)
                 rate = float(schedule(step))
                 if not math.isfinite(logs["loss"]):
                     raise TrainingError(

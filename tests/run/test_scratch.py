@@ -113,6 +113,32 @@ def test_one_seed_gives_byte_equal_weights_and_folds_leave_no_trace(hundred, tmp
     assert any(not np.array_equal(first[path], found[path]) for path in first)
 
 
+def test_auxiliary_classifiers_learn_beside_and_are_not_kept(hundred, tmp_path):
+    chosen = {"backbone": "googlenet_test", "image_size": 64, "epochs": 1, "batch_size": 16} | QUICK
+    done, crossed = (
+        tlkit.finetune(hundred, output=tmp_path / name, **chosen | more)
+        for name, more in (("1", {}), ("2", {"folds": 2}))
+    )
+    assert "2 auxiliary classifiers learn beside, at 0.3 of the loss; they are not kept." in done.notes
+    # Three of about ln 10 at first, two of them at 0.3.
+    assert 1.3 * np.log(10) < rows(done)[0]["loss"] < 3 * np.log(10)
+    first, found = weights(done), weights(crossed)
+    assert not [path for path in first if "auxiliary" in path]
+    plain = classifier.build("googlenet_test", done.classes, weights=None, head="top", image_size=64)
+    assert first.keys() == {weight.path for weight in plain.weights}
+    # Nor do folds leave a trace, in what was trained and not kept.
+    assert all(np.array_equal(first[path], found[path]) for path in first)
+
+
+def test_photos_too_small_for_auxiliary_classifiers_are_learned_without(hundred, tmp_path):
+    chosen = {"backbone": "googlenet_2014_test", "image_size": 64, "epochs": 1, "batch_size": 16} | QUICK
+    done = tlkit.finetune(hundred, output=tmp_path / "run", **chosen)
+    told = "googlenet_2014_test learns without its auxiliary classifiers: the photos are too small."
+    assert told in done.notes
+    linear = tlkit.finetune(hundred, output=tmp_path / "linear", **chosen | {"head": "linear"})
+    assert not [note for note in linear.notes if "auxiliary" in note]
+
+
 def test_what_never_learned_says_so_and_why_that_may_be(hundred, tmp_path):
     done = tlkit.finetune(
         hundred, output=tmp_path / "run", backbone="small_cnn_test", epochs=1, learning_rate=1e-9, **QUICK

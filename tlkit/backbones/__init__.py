@@ -122,7 +122,7 @@ _LATE = {
     "pyramid": "taps",
 }
 
-__all__ = ["INDEX", "build", "family", "variant", *_LATE, *_BUILDERS]
+__all__ = ["INDEX", "auxiliary", "build", "family", "variant", *_LATE, *_BUILDERS]
 
 
 def build(name: str, /, **options: "Unpack[Options]") -> "Model":
@@ -139,6 +139,11 @@ def build(name: str, /, **options: "Unpack[Options]") -> "Model":
 def variant(name: str) -> "Row":
     """The row of `name` in its family's table: sizes, parameters, weights entries."""
     return importlib.import_module(f"{__name__}.{family(name)}").VARIANTS[name]
+
+
+def auxiliary(name: str) -> float | None:
+    """How much the losses of a network's auxiliary classifiers count beside its own; None: it has none."""
+    return importlib.import_module(f"{__name__}.{family(name)}").FAMILY.auxiliary
 
 
 def family(name: str) -> str:

@@ -52,6 +52,7 @@ class Family(NamedTuple, Generic[V, G]):
     body: Callable[[KerasTensor, V, G, Options], Maps]
     names: Mapping[str, Callable[[V, G], Mapping[str, weights.Source]]]
     top: Callable[[Any, V, G, Options], Logits] = pooled
+    auxiliary: float | None = None  # weight of each auxiliary loss; it takes the option of that name
     own: Mapping[str, Choice] = {}
     unused: Mapping[str, str] = {}
     flattens: bool = False

@@ -248,6 +248,7 @@ FAMILY = Family(
     body,
     {"torchvision": torchvision_names},
     top=top,
+    auxiliary=AUXILIARY_WEIGHT,
     own={"auxiliary": Choice(False, lambda value: isinstance(value, bool), "True or False", top=True)},
     unused={"drop_path": "it has no residual branches"},
 )

@@ -49,8 +49,10 @@ def cross(lesson: Lesson | Scratch, views: np.ndarray, classes: Sequence[str], r
     """
     recipe, photos = lesson.recipe, lesson.sides.fit
     folds = of(lesson.sides, recipe)
-    # Of all variables: `get_weights` leaves out where dropout stands with its random numbers.
-    fresh = [variable.numpy() for variable in lesson.model.variables]
+    # Of all variables: `get_weights` leaves out where dropout stands with its random numbers. What is trained
+    # may have more of them than what is kept.
+    variables = {id(one): one for network in (lesson.model, lesson.learner) for one in network.variables}
+    fresh = {name: variable.numpy() for name, variable in variables.items()}
     held, answers = [], []
     for number in range(recipe.folds):
         lesson.progress.note(f"Fold {number + 1} of {recipe.folds}.")
@@ -60,8 +62,8 @@ def cross(lesson: Lesson | Scratch, views: np.ndarray, classes: Sequence[str], r
             part.learn(views[order], Path(scratch) / "metrics.jsonl")
         held.append(chosen)
         answers.append(softmax(lesson.asked(chosen), axis=1))
-        for variable, value in zip(lesson.model.variables, fresh, strict=True):
-            variable.assign(value)
+        for name, variable in variables.items():
+            variable.assign(fresh[name])
     rows = np.concatenate(held)
     labels = [photos[row].label for row in rows]
     table = figures.Table.of([photos[row].path for row in rows], classes, labels, np.concatenate(answers))

@@ -75,12 +75,12 @@ def finetune(
         setting = _settle(images, recipe, progress)
         found, parted = setting.found, setting.parted
         sides = parted.sides
-        model = _model(setting)
+        model, learner = _model(setting)
         recipe = _resolved(recipe, model)
-        setting = setting._replace(recipe=recipe)
-        teach = Scratch if recipe.scratch else Lesson
-        lesson: Lesson | Scratch = teach(
-            model, found.root, crossing.pool(sides) if recipe.folds else sides, recipe, progress
+        setting = setting._replace(recipe=recipe, notes=(*setting.notes, *_auxiliary(recipe, learner)))
+        about = (found.root, crossing.pool(sides) if recipe.folds else sides, recipe, progress)
+        lesson: Lesson | Scratch = (
+            Scratch(model, learner, *about) if recipe.scratch else Lesson(model, *about)
         )
         pictures = seen.some(found.root, parted.train, lesson.size, lesson.fit)
         setting = setting._replace(notes=(*setting.notes, *_told(seen.odd(pictures), progress)))
@@ -186,19 +186,33 @@ def _unrepeatable(recipe: Recipe, chosen: Device) -> list[str]:
     return notes
 
 
-def _model(setting: Setting) -> keras.Model:
-    recipe = setting.recipe
-    return classifier.build(
-        recipe.backbone,
-        setting.found.classes,
-        image_size=recipe.image_size,
-        head=recipe.head,
-        dropout=recipe.dropout,
-        weights=None if recipe.weights == "none" else recipe.weights,
-        policy=setting.device.policy,
-        seed=recipe.seed,
-        fit=recipe.fit,
-    )
+def _model(setting: Setting) -> tuple[keras.Model, keras.Model]:
+    """The network, and what of it is trained where it starts from scratch."""
+    recipe, classes = setting.recipe, setting.found.classes
+    settings: dict[str, Any] = {
+        "image_size": recipe.image_size,
+        "dropout": recipe.dropout,
+        "policy": setting.device.policy,
+        "seed": recipe.seed,
+        "fit": recipe.fit,
+    }
+    if recipe.head == "top":
+        return classifier.from_scratch(recipe.backbone, classes, **settings)
+    weights = None if recipe.weights == "none" else recipe.weights
+    model = classifier.build(recipe.backbone, classes, head=recipe.head, weights=weights, **settings)
+    return model, classifier.part(model, None, "logits")
+
+
+def _auxiliary(recipe: Recipe, learner: keras.Model) -> list[str]:
+    """What is to be said of a network's auxiliary classifiers."""
+    share, count = backbones.auxiliary(recipe.backbone), len(learner.outputs) - 1
+    if share is None:
+        return []
+    if count:
+        return [f"{count} auxiliary classifiers learn beside, at {share:g} of the loss; they are not kept."]
+    if recipe.head == "top":
+        return [f"{recipe.backbone} learns without its auxiliary classifiers: the photos are too small."]
+    return []
 
 
 def _resolved(recipe: Recipe, model: keras.Model) -> Recipe:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from keras import Model
 
-from tlkit import classifier, files, training
+from tlkit import backbones, classifier, files, training
 from tlkit.progress import Silent
 from tlkit.recipe import Recipe
 from tlkit.run import reading
@@ -22,12 +22,16 @@ class Scratch:
     Nothing is known of a photo beforehand, and nothing is chosen: what was trained is kept.
     """
 
-    def __init__(self, model: Model, root: Path, sides: Sides, recipe: Recipe, progress: Silent):
+    def __init__(
+        self, model: Model, learner: Model, root: Path, sides: Sides, recipe: Recipe, progress: Silent
+    ):
+        """`learner` is what is trained of the model: to logits, and to those of its auxiliary classifiers."""
         self.model, self.root, self.sides, self.recipe, self.progress = model, root, sides, recipe, progress
         self.size = model.input_shape[1]
         self.fit = recipe.fit
         self.reading = Reading(root, recipe, self.size)
-        self.learner = classifier.part(model, None, "logits")
+        self.learner = learner
+        self.answerer = classifier.part(model, None, "logits")
 
     def about(self, sides: Sides, rows: Any) -> "Scratch":
         """The same lesson about some of its photos."""
@@ -46,7 +50,7 @@ class Scratch:
         """
         recipe, photos = self.recipe, self.sides.fit
         write = files.json_lines(metrics)
-        self.model.trainable = True
+        self.learner.trainable = True
         size = min(recipe.batch_size, len(photos))
         training.fit(
             self.learner,
@@ -56,6 +60,7 @@ class Scratch:
             epochs=recipe.epochs,
             learning_rate=recipe.learning_rate,
             optimizer=recipe.optimizer,
+            auxiliary=backbones.auxiliary(recipe.backbone) or 0.0,
             phase="training",
             progress=self.progress,
             on_epoch=write,
@@ -66,7 +71,7 @@ class Scratch:
         """(photos, classes) logits of some of the training photos, seen as the phone sees them."""
         photos = self.sides.train
         batches = self.reading.batches([photos[row] for row in rows], 0, BATCH)
-        return np.concatenate([training.answers(self.learner, pixels, BATCH) for pixels in batches])
+        return np.concatenate([training.answers(self.answerer, pixels, BATCH) for pixels in batches])
 
     def _epoch(self, number: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         photos, labels = self.sides.fit, reading.labels(self.sides.fit)

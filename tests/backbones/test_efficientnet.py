@@ -7,6 +7,7 @@ from make_golden import BATCH, FILES, ROOT, SIZES, STEP, TAPS, picture, sample
 from PIL import Image
 
 from tlkit.backbones import build, efficientnet, variant
+from tlkit.backbones.layers import rounded
 
 PHOTOS = ROOT.parent / "shared" / "data" / "hymenoptera"
 ANT, BEE = 310, 309  # in ImageNet's order
@@ -26,7 +27,7 @@ def test_blocks_are_those_of_table_1():
     [(16, 16), (17.6, 16), (26.4, 24), (44, 48), (88, 88), (123.2, 120), (1.6, 8), (11.2, 16)],
 )
 def test_channels_are_rounded_to_eights(channels, expected):
-    assert efficientnet.rounded(channels) == expected
+    assert rounded(channels) == expected
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -53,7 +54,7 @@ def test_fixed_and_free_sizes_pad_alike(golden):
 
 
 def norms(model):
-    names = efficientnet.names(variant(model.name), efficientnet.GEOMETRIES["tensorflow"])
+    names = efficientnet.names_lite(variant(model.name), efficientnet.GEOMETRIES["tensorflow"])
     return [model.get_layer(name) for name in names if name.endswith("_norm")]
 
 

@@ -151,7 +151,7 @@ def test_without_the_top_all_else_is_loaded():
 def small():
     """A small network, and tensors for all of it as its publisher would name them."""
     model = build("efficientnet_test", seed=0)
-    names = efficientnet.names(variant("efficientnet_test"), efficientnet.GEOMETRIES["tensorflow"])
+    names = efficientnet.names_lite(variant("efficientnet_test"), efficientnet.GEOMETRIES["tensorflow"])
     rng = np.random.default_rng(0)
     tensors = {}
     for layer in model.layers:

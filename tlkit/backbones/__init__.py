@@ -105,10 +105,21 @@ INDEX = {
     "mobilenet_v3_large_minimalistic": "mobilenet_v3:MobileNetV3LargeMinimalistic",
     "mobilenet_v3_test": "mobilenet_v3:MobileNetV3Test",
     "mobilenet_v3_minimalistic_test": "mobilenet_v3:MobileNetV3MinimalisticTest",
+    "efficientnet_b0": "efficientnet:EfficientNetB0",
+    "efficientnet_b1": "efficientnet:EfficientNetB1",
+    "efficientnet_b2": "efficientnet:EfficientNetB2",
+    "efficientnet_b3": "efficientnet:EfficientNetB3",
+    "efficientnet_b4": "efficientnet:EfficientNetB4",
+    "efficientnet_b5": "efficientnet:EfficientNetB5",
+    "efficientnet_b6": "efficientnet:EfficientNetB6",
+    "efficientnet_b7": "efficientnet:EfficientNetB7",
     "efficientnet_lite0": "efficientnet:EfficientNetLite0",
     "efficientnet_lite1": "efficientnet:EfficientNetLite1",
     "efficientnet_lite2": "efficientnet:EfficientNetLite2",
+    "efficientnet_lite3": "efficientnet:EfficientNetLite3",
+    "efficientnet_lite4": "efficientnet:EfficientNetLite4",
     "efficientnet_test": "efficientnet:EfficientNetTest",
+    "efficientnet_b_test": "efficientnet:EfficientNetBTest",
 }
 
 _BUILDERS = {entry.partition(":")[2]: name for name, entry in INDEX.items()}

@@ -67,22 +67,24 @@ def builders(twin: cases.Twin) -> tuple[Callable[[], keras.Model], Callable[[], 
     )
 
 
-def seconds(build: Callable[[], keras.Model]) -> float:
+def seconds(build: Callable[[], keras.Model], clock: Callable[[], float]) -> float:
     keras.utils.clear_session(free_memory=False)
     gc.collect()  # the model before: it is in cycles, and would be freed within the time of this one
-    started = time.perf_counter()
+    started = clock()
     build()
-    return time.perf_counter() - started
+    return clock() - started
 
 
-def measure(twin: cases.Twin, rounds: int = ROUNDS) -> Measured:
+def measure(
+    twin: cases.Twin, rounds: int = ROUNDS, clock: Callable[[], float] = time.perf_counter
+) -> Measured:
     ours, theirs = builders(twin)
-    seconds(ours), seconds(theirs)  # the first of all loads modules and traces kernels
+    seconds(ours, clock), seconds(theirs, clock)  # the first of all loads modules
     found = Measured([], [])
     for number in range(rounds):
         pair = [(ours, found.ours), (theirs, found.theirs)]
         for build, kept in pair if number % 2 else reversed(pair):
-            kept.append(seconds(build))
+            kept.append(seconds(build, clock))
     return found
 
 

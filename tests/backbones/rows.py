@@ -15,7 +15,7 @@ from tlkit.backbones.frame import Family
 EXPECTED = cases.expected()
 
 # Families whose pools leave out an odd map's last place: size / stride, rounded down. Elsewhere up.
-ROUNDED_DOWN = {"neocognitron", "small_cnn", "vgg"}
+ROUNDED_DOWN = {"convnext", "neocognitron", "small_cnn", "vgg"}
 # Where a convolution has no zeros around it, or a pool of three, or only some pools round down: places a side
 # by row and pixels a side, from the largest map on, each by hand as (side + zeros − kernel) // stride + 1.
 UNPADDED = {

@@ -39,7 +39,7 @@ def filled(case, tensors, **options):
         family = importlib.import_module(f"tlkit.backbones.{backbones.family(case.backbone)}").FAMILY
         geometry = family.geometries[case.options.get("geometry", variant.geometries[0])]
         names = family.names[case.publisher](variant, geometry)
-    seen = {ours: weights.Seen(*source) for ours, source in names.items() if isinstance(source, tuple)}
+    seen = {ours: weights.Seen(*source) for ours, source in names.items() if type(source) is tuple}
     frame.fill(model, tensors, {**names, **seen}, case.publisher)
     return model
 

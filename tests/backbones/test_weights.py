@@ -264,3 +264,37 @@ def test_a_normalisation_without_gamma_gets_ones(layout):
         weights.fill(model, tensors, {"norm": "bn"}, layout=layout)
     weights.fill(model, tensors, {"norm": weights.Unscaled("bn")}, layout=layout)
     assert [weight.numpy()[0] for weight in model.get_layer("norm").weights] == [1, 1, 2, 3]
+
+
+@pytest.mark.parametrize(("layout", "dot"), [("torch", "."), ("keras", "/")])
+def test_what_is_stored_in_another_shape(layout, dot):
+    """Scales of channels, as vectors or not; a depthwise kernel as one in groups; layer normalisation."""
+    photo = keras.Input((8, 8, 4))
+    x = keras.layers.DepthwiseConv2D(3, name="depthwise")(photo)
+    x = keras.layers.LayerNormalization(name="norm")(x)
+    x = keras.layers.DepthwiseConv2D(1, use_bias=False, name="scale")(x)
+    model = keras.Model(photo, keras.layers.DepthwiseConv2D(1, name="response")(x), name="small")
+    names = {
+        "depthwise": weights.Stored("dw", "kernel", (3, 3, 1, 4)),
+        "norm": "ln",
+        "scale": weights.Stored("block", "layer_scale", (4, 1, 1)),
+        "response": weights.Stored("grn", "gamma", (4,)),
+    }
+    rng = np.random.default_rng(0)
+    shapes = {("dw", "kernel"): (3, 3, 1, 4), ("dw", "bias"): 4, ("block", "layer_scale"): (4, 1, 1)}
+    shapes |= {("grn", "gamma"): 4, ("grn", "bias"): 4}
+    shapes |= {("ln", part): 4 for part in (("weight", "bias") if layout == "torch" else ("gamma", "beta"))}
+    tensors = {dot.join(name): rng.random(shape, "float32") for name, shape in shapes.items()}
+    weights.fill(model, tensors, names, layout=layout)
+    (gamma, beta), response = model.get_layer("norm").get_weights(), model.get_layer("response")
+    np.testing.assert_array_equal(gamma, tensors[f"ln{dot}{'weight' if layout == 'torch' else 'gamma'}"])
+    np.testing.assert_array_equal(beta, tensors[f"ln{dot}{'bias' if layout == 'torch' else 'beta'}"])
+    np.testing.assert_array_equal(response.kernel[0, 0, :, 0], tensors[f"grn{dot}gamma"])
+    np.testing.assert_array_equal(response.bias, tensors[f"grn{dot}bias"])
+    scale = model.get_layer("scale").kernel[0, 0, :, 0]
+    np.testing.assert_array_equal(scale, tensors[f"block{dot}layer_scale"].ravel())
+    kernel = model.get_layer("depthwise").kernel
+    np.testing.assert_array_equal(kernel[1, 2, :, 0], tensors[f"dw{dot}kernel"][1, 2, 0])
+    wrong = {**tensors, f"block{dot}layer_scale": np.zeros(4, "float32")}
+    with pytest.raises(WeightsError, match=r"layer_scale' is float32 \(4,\); the weight 'scale/kernel' takes"):
+        weights.fill(model, wrong, names, layout=layout)

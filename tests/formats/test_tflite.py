@@ -69,6 +69,19 @@ def test_int8_computes_in_integers(converted):
     assert converted["none"].integer_share == 0
 
 
+def test_layer_normalisation_is_said_in_integers_and_stays_the_same():
+    photo = keras.Input((6, 5, 3))
+    x = layers.LayerNormalization(epsilon=0.5, name="channels")(photo)
+    x = layers.LayerNormalization(axis=(1, 3), scale=False, name="columns")(layers.ReLU(name="relu")(x))
+    model = keras.Model(photo, layers.LayerNormalization(center=False, name="last")(x))
+    rng = np.random.default_rng(0)
+    model.set_weights([rng.normal(size=weight.shape) for weight in model.weights])
+    photos = rng.normal(size=(2, 6, 5, 3)).astype("float32")
+    said = tflite._in_integers(model)
+    assert [type(layer) for layer in said.layers[1:]].count(tflite.Normalised) == 3
+    np.testing.assert_allclose(said(photos), model(photos), rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize("brightest", [0, 20, 90])
 def test_dark_calibration_photos_leave_the_scale_at_one(converter, source, tmp_path, model, brightest):
     photos, _ = squares(24, seed=8)

@@ -33,7 +33,8 @@ UNSPOKEN = layers.Identity | layers.Rescaling | ROUNDABOUT  # marks, pixel stati
 def multiply_adds(model: Model) -> int:
     """Multiply-adds of a model's convolutions and dense layers for one photograph of its input shape.
 
-    As papers count: without biases, normalisation, activations and pools. The input shape has to be known.
+    As papers count: without biases, normalisation, activations, pools and what only scales each channel.
+    The input shape has to be known.
     """
     return sum(cost(layer) for layer in model.layers)
 
@@ -42,12 +43,17 @@ def cost(layer: Layer) -> int:
     """The multiply-adds of one layer: each weight of its kernel once for each place of its output."""
     if isinstance(layer, layers.SeparableConv2D):
         kernels = [layer.depthwise_kernel, layer.pointwise_kernel]
-    elif isinstance(layer, layers.Conv2D | layers.DepthwiseConv2D | layers.Dense):
+    elif isinstance(layer, layers.Conv2D | layers.DepthwiseConv2D | layers.Dense) and not _scales(layer):
         kernels = [layer.kernel]
     else:
         return 0
     places = layer.output.shape[1:-1]
     return sum(math.prod(kernel.shape) for kernel in kernels) * math.prod(places)
+
+
+def _scales(layer: Layer) -> bool:
+    """Whether it multiplies each channel by a number, as normalisation does: a depthwise 1×1."""
+    return isinstance(layer, layers.DepthwiseConv2D) and _pair(layer.kernel_size) == (1, 1)
 
 
 def depth(model: Model) -> int:
@@ -152,6 +158,8 @@ def _beyond(operation: Any, met: list[Field]) -> Field:
     if (before := _zeros_before(operation)) is not None:
         return _shifted(down, -before[0]), _shifted(across, -before[1])
     sides, larger = _output(operation).shape[1:3], _inputs(operation)[0].shape[1:3]
+    if getattr(operation, "keepdims", False) and sides != larger:
+        return None  # a sum over places, or a mean
     if len(_output(operation).shape) >= 4 and len(larger) == 2:
         return _thinned(down, larger[0], sides[0]), _thinned(across, larger[1], sides[1])
     return None if max(larger) > 1 else (down, across)  # flattened, or averaged over its places

@@ -157,6 +157,17 @@ class Seen(NamedTuple):
     shape: tuple[int, int, int]
 
 
+class Stored(NamedTuple):
+    """A depthwise kernel whose numbers lie in the order of ours, under another last name, in another shape.
+
+    What ConvNeXt multiplies each channel by is a vector of its publisher's; with us, the kernel of a 1×1.
+    """
+
+    name: str  # as of any layer, for its other weights
+    last: str  # what follows in the kernel's name
+    shape: tuple[int, ...]  # the publisher's
+
+
 class Unscaled(NamedTuple):
     """A batch normalisation that its publisher built without gamma: the file has none, and ours is 1."""
 
@@ -164,7 +175,7 @@ class Unscaled(NamedTuple):
 
 
 # Where a layer's weights come from: the publisher's name, without its last part.
-Source = str | Seen | Unscaled
+Source = str | Seen | Stored | Unscaled
 
 
 class Part(NamedTuple):
@@ -176,7 +187,7 @@ class Part(NamedTuple):
 
 
 def _norms(*suffixes: str) -> tuple[Part, ...]:
-    ours = ("gamma", "beta", "moving_mean", "moving_variance")
+    ours = ("gamma", "beta", "moving_mean", "moving_variance")[: len(suffixes)]
     return tuple(Part(attribute, suffix, (0,)) for attribute, suffix in zip(ours, suffixes, strict=True))
 
 
@@ -187,12 +198,14 @@ PARTS: dict[str, dict[type[layers.Layer], tuple[Part, ...]]] = {
         layers.DepthwiseConv2D: (Part("kernel", "weight", (2, 3, 0, 1)), BIAS),
         layers.Dense: (Part("kernel", "weight", (1, 0)), BIAS),
         layers.BatchNormalization: _norms("weight", "bias", "running_mean", "running_var"),
+        layers.LayerNormalization: _norms("weight", "bias"),
     },
     "keras": {
         layers.Conv2D: (Part("kernel", "kernel", (0, 1, 2, 3)), BIAS),
         layers.DepthwiseConv2D: (Part("kernel", "depthwise_kernel", (0, 1, 2, 3)), BIAS),
         layers.Dense: (Part("kernel", "kernel", (0, 1)), BIAS),
         layers.BatchNormalization: _norms("gamma", "beta", "moving_mean", "moving_variance"),
+        layers.LayerNormalization: _norms("gamma", "beta"),
     },
 }
 
@@ -236,9 +249,11 @@ def fill(
             if part.attribute == "gamma" and isinstance(source, Unscaled):
                 pairs.append((variable, np.ones(variable.shape, "float32")))
             elif variable is not None:
-                name = f"{named(source)}{separator}{part.suffix}"
-                shape = source.shape if isinstance(source, Seen) and part.attribute == "kernel" else None
-                pairs.append((variable, _take(left, name, model.name, variable, part.axes, shape, layout)))
+                kernel = part.attribute == "kernel"
+                other = source if isinstance(source, Seen | Stored) and kernel else None
+                suffix = other.last if isinstance(other, Stored) else part.suffix
+                name = f"{named(source)}{separator}{suffix}"
+                pairs.append((variable, _take(left, name, model.name, variable, part.axes, other, layout)))
         if isinstance(layer, layers.BatchNormalization):
             left.pop(f"{named(source)}.num_batches_tracked", None)
     left = {name: value for name, value in left.items() if name.rpartition(separator)[0] not in dropped}
@@ -269,27 +284,29 @@ def _take(
     backbone: str,
     variable,
     axes: tuple[int, ...],
-    seen: tuple[int, ...] | None,
+    other: Seen | Stored | None,
     layout: str,
 ) -> np.ndarray:
     if name not in left:
         raise WeightsError(f"{backbone}: the file has no tensor '{name}' for the weight '{variable.path}'.")
     tensor = left.pop(name)
-    if seen is None:
+    if isinstance(other, Stored):
+        expected = other.shape
+    elif other is None:
         expected = tuple(variable.shape[axes.index(axis)] for axis in range(len(axes)))
     elif layout == "keras":
         expected = (1, 1, *variable.shape) if len(variable.shape) == 2 else tuple(variable.shape[2:])
     else:
-        expected = (variable.shape[-1], math.prod(seen))
+        expected = (variable.shape[-1], math.prod(other.shape))
         if tensor.ndim > 2:
-            expected = (variable.shape[-1], *seen)
+            expected = (variable.shape[-1], *other.shape)
     if tensor.shape != expected or tensor.dtype != np.float32:
         raise WeightsError(
             f"{backbone}: tensor '{name}' is {tensor.dtype} {tensor.shape}; "
             f"the weight '{variable.path}' takes float32 {expected}."
         )
-    if seen is None:
+    if other is None:
         return tensor.transpose(axes)
-    if layout == "keras":
+    if layout == "keras" or isinstance(other, Stored):
         return tensor.reshape(variable.shape)
-    return tensor.reshape(-1, *seen).transpose(2, 3, 1, 0).reshape(variable.shape)
+    return tensor.reshape(-1, *other.shape).transpose(2, 3, 1, 0).reshape(variable.shape)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
-from keras import Model
+from keras import KerasTensor, Layer, Model, layers, models, ops
 
 from tlkit.errors import ExportError
 from tlkit.formats import geometry, litert, metadata, operations, savedmodel
@@ -33,6 +33,8 @@ def convert(model: Model, size: int, quantize: str, calibration: Path | None) ->
     Raises `ExportError` if the network needs operations that phones do not have built in.
     """
     whole = quantize == "int8"
+    if whole:
+        model = _in_integers(model)
     with tempfile.TemporaryDirectory(prefix="tlkit-") as folder:
         # For int8 the converter makes the uint8 input itself, without a cast to float behind it.
         savedmodel.save(model, Path(folder), 1, tf.float32 if whole else tf.uint8)
@@ -50,6 +52,37 @@ def convert(model: Model, size: int, quantize: str, calibration: Path | None) ->
             return converter.convert()
         except Exception as error:  # ConverterError is in TensorFlow's private modules only
             raise _explain(error) from error
+
+
+class Normalised(Layer):
+    """A layer normalisation with its weights, in operations that phones have in integers.
+
+    Keras computes it by way of −mean, and TFLite negates in floats only.
+    """
+
+    def __init__(self, norm: layers.LayerNormalization):
+        super().__init__(name=norm.name, dtype=norm.dtype_policy)
+        self.norm = norm
+
+    def call(self, x: KerasTensor) -> KerasTensor:
+        norm, rank = self.norm, len(x.shape)
+        axes = [axis % rank for axis in ([norm.axis] if isinstance(norm.axis, int) else norm.axis)]
+        shape = [size if axis in axes else 1 for axis, size in enumerate(x.shape)]
+        away = x - ops.mean(x, axis=axes, keepdims=True)
+        x = away * ops.rsqrt(ops.mean(away * away, axis=axes, keepdims=True) + norm.epsilon)
+        if norm.gamma is not None:
+            x = x * ops.reshape(norm.gamma, shape)
+        return x if norm.beta is None else x + ops.reshape(norm.beta, shape)
+
+
+def _in_integers(model: Model) -> Model:
+    """The same network and weights, said in operations that phones have in integers."""
+    if not any(type(layer) is layers.LayerNormalization for layer in model.layers):
+        return model
+    return models.clone_model(
+        model,
+        clone_function=lambda layer: Normalised(layer) if type(layer) is layers.LayerNormalization else layer,
+    )
 
 
 def _photos(calibration: Path | None, size: int) -> np.ndarray:

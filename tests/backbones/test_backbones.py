@@ -24,8 +24,8 @@ from tlkit.errors import UnknownBackbone
 # fmt: off
 FAMILIES = (
     "neocognitron", "lenet", "small_cnn", "simple_resnet", "alexnet", "nin", "vgg", "resnet", "resnet_v2",
-    "resnet_cifar", "resnext", "googlenet", "inception_bn", "inception_v3", "densenet", "mobilenet_v1",
-    "mobilenet_v2", "mobilenet_v3", "efficientnet", "convnext",
+    "resnet_cifar", "resnext", "googlenet", "inception_bn", "inception_v3", "xception", "densenet",
+    "mobilenet_v1", "mobilenet_v2", "mobilenet_v3", "efficientnet", "convnext",
 )  # in INDEX's order
 # fmt: on
 ROOMS = {"anatomy", "frame", "layers", "options", "pixels", "taps", "torch_file", "weights"}

@@ -23,7 +23,7 @@ from tlkit.formats import litert, operations, tflite
 REAL = [
     "neocognitron", "lenet5", "small_cnn", "simple_resnet", "alexnet", "nin", "vgg11", "resnet18",
     "resnet50_v2", "resnet20_cifar", "se_resnet50", "googlenet",
-    "inception_bn", "inception_v3", "densenet121",
+    "inception_bn", "inception_v3", "xception", "densenet121",
     "mobilenet_v1_025", "mobilenet_v2_035", "mobilenet_v3_small", "mobilenet_v3_small_minimalistic",
     "efficientnet_lite0", "convnext_v2_atto",
 ]

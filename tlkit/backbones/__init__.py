@@ -80,6 +80,8 @@ INDEX = {
     "inception_bn_test": "inception_bn:InceptionBNTest",
     "inception_v3": "inception_v3:InceptionV3",
     "inception_v3_test": "inception_v3:InceptionV3Test",
+    "xception": "xception:Xception",
+    "xception_test": "xception:XceptionTest",
     "densenet121": "densenet:DenseNet121",
     "densenet161": "densenet:DenseNet161",
     "densenet169": "densenet:DenseNet169",

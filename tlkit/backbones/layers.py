@@ -96,6 +96,22 @@ def dense_relu(x: KerasTensor, width: int, *, name: str) -> KerasTensor:
     return activation(x, "relu", name)
 
 
+def depthwise(
+    x: KerasTensor,
+    kernel: int,
+    stride: int = 1,
+    *,
+    name: str,
+    padding: Literal["torch", "tensorflow", "valid"] = "torch",
+    bias: bool = True,
+) -> KerasTensor:
+    """`conv` with one kernel a channel."""
+    x, pad = _padded(x, kernel, stride, padding, name)
+    return layers.DepthwiseConv2D(
+        kernel, stride, pad, use_bias=bias, depthwise_initializer=HE.clone(), name=name
+    )(x)
+
+
 def depthwise_norm(
     x: KerasTensor,
     kernel: int,
@@ -105,11 +121,8 @@ def depthwise_norm(
     name: str,
     act: str | None = "relu",
 ) -> KerasTensor:
-    """The same with one kernel a channel."""
-    x, pad = _padded(x, kernel, stride, geometry.padding, name)
-    x = layers.DepthwiseConv2D(
-        kernel, stride, pad, use_bias=geometry.bias, depthwise_initializer=HE.clone(), name=name
-    )(x)
+    """`conv_norm` with one kernel a channel."""
+    x = depthwise(x, kernel, stride, name=name, padding=geometry.padding, bias=geometry.bias)
     return norm(x, geometry=geometry, name=name, act=act)
 
 
@@ -142,6 +155,13 @@ def max_pool(x: KerasTensor, size: int, stride: int, *, name: str) -> KerasTenso
     # padding="same" would put its one zero after the map, not one on each side.
     x = layers.ZeroPadding2D(size // 2, name=f"{name}_pad")(x)
     return layers.MaxPooling2D(size, stride, name=name)(x)
+
+
+def signed_max_pool(x: KerasTensor, *, name: str) -> KerasTensor:
+    """Maximum over 3×3 at stride 2 as in torch, also of maps that go below zero."""
+    # The edge once more: it is in the window already, so the maximum is that of the places within the map.
+    x = ops.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]], mode="symmetric")
+    return layers.MaxPooling2D(3, 2, name=name)(x)
 
 
 def ceil_max_pool(x: KerasTensor, *, name: str, after: int = 1) -> KerasTensor:

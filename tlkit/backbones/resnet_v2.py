@@ -17,10 +17,10 @@ What detectors tap in keras.applications is the ReLU that follows, `stage2_block
 
 from typing import Literal, NamedTuple, Unpack
 
-from keras import KerasTensor, Model, layers, ops
+from keras import KerasTensor, Model, layers
 
 from tlkit.backbones.frame import LOGITS, Family, assemble
-from tlkit.backbones.layers import conv, conv_norm, drop_path, mark, max_pool, norm
+from tlkit.backbones.layers import conv, conv_norm, drop_path, mark, max_pool, norm, signed_max_pool
 from tlkit.backbones.options import Options
 from tlkit.backbones.weights import Seen, Source, Weights
 
@@ -115,9 +115,7 @@ def stem(x: KerasTensor, variant: Variant, geometry: Geometry) -> KerasTensor:
     x = mark(x, "stem")
     if geometry.zeros_in_pool:
         return max_pool(x, 3, 2, name="stem_pool")
-    # The edge once more: it is in the window already, so the maximum is that of the places within the map.
-    x = ops.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]], mode="symmetric")
-    return layers.MaxPooling2D(3, 2, name="stem_pool")(x)
+    return signed_max_pool(x, name="stem_pool")
 
 
 def body(x: KerasTensor, variant: Variant, geometry: Geometry, options: Options) -> KerasTensor:

@@ -158,9 +158,10 @@ class Seen(NamedTuple):
 
 
 class Stored(NamedTuple):
-    """A depthwise kernel whose numbers lie in the order of ours, under another last name, in another shape.
+    """A kernel whose numbers lie in the order of ours, under another last name or in another shape.
 
     What ConvNeXt multiplies each channel by is a vector of its publisher's; with us, the kernel of a 1×1.
+    A separable convolution of Keras's has both the kernels of our depthwise one and of our 1×1.
     """
 
     name: str  # as of any layer, for its other weights

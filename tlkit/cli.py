@@ -262,8 +262,8 @@ def backbones(
 ) -> None:
     """List the backbones.
 
-    By year and family, with parameters, multiply-adds, pixels a side, published top-1 and the licence of the
-    weights (–: none come with tlkit).
+    By year and family, with parameters, MACs (multiply-adds), pixels a side, published top-1 and the
+    licence of the weights (–: none come with tlkit).
 
     \b
         tlkit backbones --max-params 6M --sort top1

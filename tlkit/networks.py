@@ -45,7 +45,7 @@ class Backbones(Report):
         return "\n".join(_abreast(printed.table(table, left=(0, 1, 6))))
 
 
-HEADINGS = ("year", "name", "params", "mult-adds", "size", "top-1", "licence")
+HEADINGS = ("year", "name", "params", "MACs", "size", "top-1", "licence")
 
 
 def _abreast(lines: Sequence[str]) -> list[str]:

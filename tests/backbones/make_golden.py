@@ -20,6 +20,8 @@ what the case says, at an even and an odd size; kept are the names and shapes of
 logits and of every stage a sample. With `step` it also takes one step in training mode, for its moving
 statistics.
 
+The feature pyramid is no network of INDEX and has a file of its own.
+
 EfficientNet-Lite has real weights: their tensors fit timm's tf_efficientnet_lite* one by one, in
 order, and it is fed (pixels − 127) / 128.
 """
@@ -49,6 +51,9 @@ TAPS |= {"stage4": "blocks.4", "stage5": "blocks.6", "logits": "classifier"}
 SAMPLE = 1500  # values kept of a feature map
 STEP = 96  # pixels a side in the training step
 BATCH = 4
+PYRAMID = 16  # channels
+# An even and an odd one each; odd: 21, 11 and 6 places; 15, 7 and 3, where each leaves out a last one.
+PYRAMID_SIZES = {"up": (128, 161), "down": (128, 121)}
 
 
 def picture(size: int, number: int = 0) -> np.ndarray:
@@ -133,6 +138,38 @@ def compare(case: cases.Case) -> dict[str, np.ndarray]:
     return found
 
 
+def pyramids() -> dict[str, np.ndarray]:
+    """Everything that the golden file of the feature pyramid holds, from torchvision.
+
+    It stands on pools of a picture: of one pixel, whose sizes round up, or of all pixels, which round down.
+    """
+    import torch
+    import torch.nn.functional as F
+    from torchvision.ops.feature_pyramid_network import FeaturePyramidNetwork, LastLevelP6P7
+
+    network = FeaturePyramidNetwork([3, 3, 3], PYRAMID, LastLevelP6P7(PYRAMID, PYRAMID)).eval()
+    shapes = {name: tuple(value.shape) for name, value in network.state_dict().items()}
+    tensors = {name: seeded.tensor(name, shape) for name, shape in shapes.items()}
+    network.load_state_dict({name: torch.from_numpy(value) for name, value in tensors.items()})
+    found = {
+        "made_by": np.array(f"torchvision {version('torchvision')}, torch {torch.__version__}"),
+        "names": np.array([*tensors]),
+        "shapes": np.array([",".join(map(str, value.shape)) for value in tensors.values()]),
+        "tensors": np.array(digest(tensors)),
+    }
+    for rounded, sizes in PYRAMID_SIZES.items():
+        for size in sizes:
+            x = torch.from_numpy((picture(size)[None].astype("float32") - 127.5) / 127.5).permute(0, 3, 1, 2)
+            maps = {}
+            for level, stride in ((3, 8), (4, 2), (5, 2)):
+                x = maps[f"p{level}"] = F.max_pool2d(x, 1 if rounded == "up" else stride, stride)
+            with torch.no_grad():
+                for name, value in network(maps).items():
+                    key = f"{rounded}/{size}/{name.upper()}"
+                    found[key] = sample(np.moveaxis(value.numpy(), 1, -1))
+    return found
+
+
 def twin(case: cases.Case):
     """The publisher's network, with random weights and nothing left out at random."""
     if case.publisher == "torchvision":
@@ -202,6 +239,7 @@ def main() -> int:
     import torchvision_on_cpu  # noqa: F401  (before timm)
 
     found = {name: functools.partial(compare, case) for name, case in cases.load().items()}
+    found["feature_pyramid"] = pyramids
     if given.packages:
         found |= {name: functools.partial(derive, name, given.packages) for name in FILES}
     failed = False

@@ -152,6 +152,7 @@ _LATE = {
     "check_pixels": "pixels",
     "Options": "options",
     "Tap": "taps",
+    "fpn": "feature_pyramid",
     "pyramid": "taps",
 }
 

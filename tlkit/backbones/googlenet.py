@@ -15,7 +15,15 @@ from typing import Literal, NamedTuple, Unpack, cast
 from keras import KerasTensor, Model, layers
 
 from tlkit.backbones.frame import LOGITS, Family, Logits, Maps, assemble, logits, pooled
-from tlkit.backbones.layers import ceil_max_pool, conv_norm, conv_relu, dense_relu, mark, response_norm
+from tlkit.backbones.layers import (
+    HE_INCOMING,
+    ceil_max_pool,
+    conv_norm,
+    conv_relu,
+    dense_relu,
+    mark,
+    response_norm,
+)
 from tlkit.backbones.options import Choice, Options
 from tlkit.backbones.weights import Seen, Source, Weights
 from tlkit.errors import UsageError
@@ -72,15 +80,15 @@ BLOCKS = (
 SMALL = ((16, 8, 16, 8, 16, 16),)
 
 VARIANTS = {
-    "googlenet": Variant((64, 64, 192), BLOCKS, (128, 1024), 224, 6_624_904, 6_639_464, 1_498_376_192, 0.69778,
-                         ("torch",), 15, 0.2),
-    "googlenet_2014": Variant((64, 64, 192), BLOCKS, (128, 1024), 224, 6_998_552, 6_998_552, 1_582_671_872, None,
-                              ("paper",), 31, 0.4),
+    "googlenet": Variant((64, 64, 192), BLOCKS, (128, 1024), 224, 6_624_904, 6_639_464,
+                         1_498_376_192, 0.69778, ("torch",), 15, 0.2),
+    "googlenet_2014": Variant((64, 64, 192), BLOCKS, (128, 1024), 224, 6_998_552, 6_998_552,
+                              1_582_671_872, None, ("paper",), 31, 0.4),
     # Every stage of each, in a blink; from no paper.
-    "googlenet_test": Variant((8, 8, 16), (SMALL, SMALL * 3, SMALL), (8, 16), 64, 92_832, 93_696, 2_055_680, None,
-                              ("torch",), 15, 0.2),
-    "googlenet_2014_test": Variant((8, 8, 16), (SMALL, SMALL * 3, SMALL), (8, 16), 80, 102_640, 102_640, 3_530_496, None,
-                                   ("paper",), 31, 0.4),
+    "googlenet_test": Variant((8, 8, 16), (SMALL, SMALL * 3, SMALL), (8, 16), 64, 92_832, 93_696,
+                              2_055_680, None, ("torch",), 15, 0.2),
+    "googlenet_2014_test": Variant((8, 8, 16), (SMALL, SMALL * 3, SMALL), (8, 16), 80, 102_640, 102_640,
+                                   3_530_496, None, ("paper",), 31, 0.4),
 }
 # fmt: on
 
@@ -107,7 +115,7 @@ def unit(x: KerasTensor, filters: int, kernel: int, stride: int = 1, *, geometry
     """A convolution with what follows it."""
     if geometry.batch:
         return conv_norm(x, filters, kernel, stride, geometry=geometry, name=name)
-    return conv_relu(x, filters, kernel, stride, name=name)
+    return conv_relu(x, filters, kernel, stride, initial=HE_INCOMING, name=name)
 
 
 def block(x: KerasTensor, widths: tuple[int, ...], geometry: Geometry, name: str) -> KerasTensor:

@@ -9,6 +9,8 @@ RELUS = {"relu": None, "relu6": 6.0}  # and where they end
 # He et al., arXiv:1502.01852, over outgoing connections, as in the official EfficientNet. Each layer takes a
 # clone: one initialiser without a seed gives the same numbers to all layers of one shape.
 HE = initializers.VarianceScaling(2.0, mode="fan_out", distribution="truncated_normal")
+# Over incoming ones: a signal that nothing normalises keeps its size where layers widen and narrow by turns.
+HE_INCOMING = initializers.VarianceScaling(2.0, mode="fan_in", distribution="truncated_normal")
 
 
 class Conventions(Protocol):
@@ -46,11 +48,13 @@ def conv(
     padding: Literal["torch", "tensorflow", "valid"] = "torch",
     bias: bool = True,
     groups: int = 1,
+    initial: initializers.Initializer = HE,
 ) -> KerasTensor:
     """Convolution with zeros around: at stride 1 it keeps the size, at stride 2 it halves it, rounding up."""
     x, pad = _padded(x, kernel, stride, padding, name)
+    drawn = initial.clone()
     return layers.Conv2D(
-        filters, kernel, stride, pad, groups=groups, use_bias=bias, kernel_initializer=HE.clone(), name=name
+        filters, kernel, stride, pad, groups=groups, use_bias=bias, kernel_initializer=drawn, name=name
     )(x)
 
 
@@ -81,11 +85,11 @@ def conv_relu(
     name: str,
     padding: Literal["torch", "tensorflow", "valid"] = "torch",
     groups: int = 1,
+    initial: initializers.Initializer = HE,
 ) -> KerasTensor:
     """Convolution with biases, then a ReLU called `name`_relu: before batch normalisation was known."""
-    return activation(
-        conv(x, filters, kernel, stride, name=name, padding=padding, groups=groups), "relu", name
-    )
+    x = conv(x, filters, kernel, stride, name=name, padding=padding, groups=groups, initial=initial)
+    return activation(x, "relu", name)
 
 
 def dense_relu(x: KerasTensor, width: int, *, name: str) -> KerasTensor:

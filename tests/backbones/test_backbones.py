@@ -25,7 +25,7 @@ from tlkit.errors import UnknownBackbone
 FAMILIES = (
     "neocognitron", "lenet", "small_cnn", "simple_resnet", "alexnet", "nin", "vgg", "resnet", "resnet_v2",
     "resnet_cifar", "resnext", "googlenet", "inception_bn", "inception_v3", "xception", "densenet",
-    "mobilenet_v1", "mobilenet_v2", "mobilenet_v3", "efficientnet", "convnext",
+    "mobilenet_v1", "mobilenet_v2", "mobilenet_v3", "efficientnet", "efficientnet_v2", "convnext",
 )  # in INDEX's order
 # fmt: on
 ROOMS = {"anatomy", "feature_pyramid", "frame", "layers", "options", "pixels", "taps", "torch_file", "weights"}

@@ -54,7 +54,7 @@ def theirs(twin, size):
             depthwise = isinstance(layer, keras.layers.DepthwiseConv2D) and variable.name == "kernel"
             # As their files call it, and `weights.PARTS`.
             name = f"{layer.name}/{'depthwise_' * depthwise}{called(layer, variable)}"
-            tensors[name] = seeded.tensor(name, tuple(variable.shape))
+            tensors[name] = seeded.tensor(name, tuple(variable.shape), twin.gain)
             variable.assign(tensors[name])
     return model, tensors
 

@@ -22,7 +22,9 @@ class Case(NamedTuple):
     step: bool = False  # also one step in training mode, for the moving statistics
     side: int = 96  # pixels a side in that step
     slow: bool = False  # left to `pytest -m slow`
-    gain: float = 1.0  # of kernels: what saturates needs more for outputs that tell something
+    # Of kernels: what saturates needs more for outputs that tell something; a deep network with gates less,
+    # or its maps grow until float32's rounding decides which gates are open.
+    gain: float = 1.0
     pixels: tuple[float, float] = (127.5, 127.5)  # mean and spread of what the twin is fed: those of ours
     heads: bool = False  # the twin says that it trains, its layers do not: then its auxiliary heads run
 
@@ -39,6 +41,7 @@ class Twin(NamedTuple):
     passed_by: tuple[str, ...] = ()  # layers of theirs, with weights, that only normalise the photograph
     unscaled: bool = False  # its normalisations have no gamma; ours is 1 then
     sizes: tuple[int, ...] = (96, 97)  # pixels a side: an even and an odd one
+    gain: float = 1.0  # of kernels
     slow: bool = False
 
 

@@ -4,7 +4,7 @@ Sandler et al., MobileNetV2: Inverted Residuals and Linear Bottlenecks, arXiv:18
 
 Geometries: `torch`, torchvision's and timm's, zeros on both sides alike, epsilon 1e-5. `tensorflow`,
 TF-Slim's and keras.applications': "same" padding puts its zero after the image at stride 2 and an even size;
-epsilon 1e-3, momentum 0.999.
+epsilon 1e-3, and the latter's momentum, 0.999.
 """
 
 from typing import NamedTuple, Unpack, cast

@@ -1,4 +1,4 @@
-"""EfficientNet-Lite against timm (golden files) and against photographs."""
+"""EfficientNet by its paper's rule, and Lite's real weights against timm and against photographs."""
 
 import keras
 import numpy as np
@@ -20,6 +20,50 @@ def test_blocks_are_those_of_table_1():
     assert [block.kernel for block in blocks] == [3, 3, 3, 5, 5, 3, 3, 3, 5, 5, 5, 5, 5, 5, 5, 3]
     assert [block.stage for block in blocks] == [1, 2, 2, 3, 3, 4, 4, 4, 4, 4, 4, 5, 5, 5, 5, 5]
     assert len(efficientnet.plan(variant("efficientnet_lite1"))) == 21
+
+
+# Blocks in each group, as keras.applications numbers them, and as tensorflow/tpu says of Lite.
+@pytest.mark.parametrize(
+    ("name", "depths"),
+    [
+        ("efficientnet_b0", (1, 2, 2, 3, 3, 4, 1)),
+        ("efficientnet_b1", (2, 3, 3, 4, 4, 5, 2)),
+        ("efficientnet_b2", (2, 3, 3, 4, 4, 5, 2)),
+        ("efficientnet_b3", (2, 3, 3, 5, 5, 6, 2)),
+        ("efficientnet_b4", (2, 4, 4, 6, 6, 8, 2)),
+        ("efficientnet_b5", (3, 5, 5, 7, 7, 9, 3)),
+        ("efficientnet_b6", (3, 6, 6, 8, 8, 11, 3)),
+        ("efficientnet_b7", (4, 7, 7, 10, 10, 13, 4)),
+        ("efficientnet_lite1", (1, 3, 3, 4, 4, 5, 1)),
+        ("efficientnet_lite4", (1, 4, 4, 6, 6, 8, 1)),
+    ],
+)
+def test_the_ends_of_lite_are_not_deepened(name, depths):
+    groups = [block.group for block in efficientnet.plan(variant(name))]
+    assert tuple(groups.count(group) for group in range(7)) == depths
+
+
+@pytest.mark.parametrize("name", [name for name in efficientnet.VARIANTS if not name.endswith("_test")])
+def test_the_ends_of_lite_are_not_widened(name):
+    row = variant(name)
+    width = 1 if "lite" in name else row.width
+    assert (row.stem, row.last) == (rounded(32 * width), rounded(1280 * width))
+
+
+def test_every_block_of_b_has_a_gate_and_none_of_lite():
+    def gates(name):
+        model = build(name, weights=None)
+        return [layer for layer in model.layers if isinstance(layer, keras.layers.Multiply)]
+
+    assert len(gates("efficientnet_b_test")) == len(efficientnet.plan(variant("efficientnet_b_test"))) == 8
+    assert not gates("efficientnet_test")
+
+
+def test_a_gate_squeezes_what_came_into_the_block():
+    """A quarter of the block's input, not of the widened map, of 6 times as many channels."""
+    model = build("efficientnet_b0", weights=None, include_top=False)
+    widths = [layer.filters for layer in model.layers if layer.name.endswith("_squeeze_conv")]
+    assert widths == [8, 4, 6, 6, 10, 10, 20, 20, 20, 28, 28, 28, 48, 48, 48, 48]
 
 
 @pytest.mark.parametrize(

@@ -61,8 +61,8 @@ def test_uint8_and_float32_pixels_are_the_same(network):
     first = network(pixels).numpy()
     assert first.dtype == np.float32 and first.shape == (2, variant(network.name).classes)
     np.testing.assert_allclose(first.sum(axis=1), 1, rtol=1e-5)
-    # It sees what is in the photo: by little where each of many gates, untrained, halves what it lets through,
-    # as in mobilenet_v3_small. Answers of 1e-3 are rounded to 6e-11.
+    # It sees what is in the photo: little of it where each of many untrained gates halves what comes, as in
+    # mobilenet_v3_small. Answers of 1e-3 are rounded to 6e-11.
     assert abs(first[0] - first[1]).max() > 1e-8
     np.testing.assert_array_equal(first, network(pixels.astype("float32")))
 

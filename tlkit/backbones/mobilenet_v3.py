@@ -4,8 +4,8 @@ Howard et al., Searching for MobileNetV3, arXiv:1905.02244, tables 1 and 2. Mini
 README: without squeeze-and-excite, ReLU for hard-swish, 3×3 for 5×5, for hardware that is slow at these.
 
 Geometries: `tensorflow`, TF-Slim's and keras.applications': "same" padding puts its zeros after the image at
-stride 2 and an even size; epsilon 1e-3, and the latter's momentum, 0.999. `torch`, timm's, zeros on both sides
-alike, epsilon 1e-5. `torchvision`, the same with epsilon 1e-3 and momentum 0.99.
+stride 2 and an even size; epsilon 1e-3, and the latter's momentum, 0.999. `torch`, timm's, zeros on both
+sides alike, epsilon 1e-5. `torchvision`, the same with epsilon 1e-3 and momentum 0.99.
 """
 
 from typing import NamedTuple, Unpack, cast

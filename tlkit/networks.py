@@ -106,7 +106,7 @@ RECOMMENDED: Mapping[str, Choice] = {
     ),
     "max-accuracy": Choice(
         ("convnext_large", "efficientnet_b7"),
-        "The best published top-1 of their time; they want a GPU, and B7 wants 600 pixels a side.",
+        "Above 84 % of ImageNet's photos right; they want a GPU, and B7 wants 600 pixels a side.",
         "tlkit finetune photos --backbone {name}",
     ),
     "detection": Choice(

@@ -134,7 +134,6 @@ LARGE |= {"resnext_test", "se_resnet_test", "inception_v3_test", "xception_test"
 LARGE |= {"convnext_test"}
 LARGE |= {"googlenet_test", "googlenet_2014_test", "inception_bn_test"}
 LARGE |= {"mobilenet_v2_test", "mobilenet_v3_test", "mobilenet_v3_minimalistic_test"}
-LARGE |= {"googlenet_test", "googlenet_2014_test", "inception_bn_test"}
 # Where larger kernels let more through: an S-cell is silent unless its excitation exceeds its inhibition.
 START = {"neocognitron_test": 4.0}
 

@@ -14,7 +14,7 @@ from typing import NamedTuple, Unpack
 from keras import KerasTensor, Model, layers
 
 from tlkit.backbones.frame import LOGITS, Family, assemble, logits
-from tlkit.backbones.layers import Geometry, conv_relu, dense_relu, mark, response_norm
+from tlkit.backbones.layers import HE_INCOMING, Geometry, conv_relu, dense_relu, mark, response_norm
 from tlkit.backbones.options import Options
 from tlkit.backbones.weights import Seen, Source, Weights
 
@@ -63,17 +63,19 @@ def body(x: KerasTensor, variant: Variant, geometry: Geometry, options: Options)
     """Normalised (batch, h, w, 3) to (batch, about h/32, about w/32, the last width)."""
     groups = 2 if variant.halves else 1
     first, second, third, fourth, fifth = variant.widths
+    # Over incoming connections: Keras counts the outgoing ones of both halves, and nothing makes up for it.
+    he = {"initial": HE_INCOMING}
     if variant.pad:
         x = layers.ZeroPadding2D(variant.pad, name="stem_conv_pad")(x)
-    x = conv_relu(x, first, 11, 4, padding="valid", name="stem_conv")
+    x = conv_relu(x, first, 11, 4, padding="valid", name="stem_conv", **he)
     x = mark(response_norm(x) if variant.responses else x, "stem")
     x = layers.MaxPooling2D(3, 2, name="stage1_pool")(x)
-    x = conv_relu(x, second, 5, groups=groups, name="stage1_conv")
+    x = conv_relu(x, second, 5, groups=groups, name="stage1_conv", **he)
     x = mark(response_norm(x) if variant.responses else x, "stage1")
     x = layers.MaxPooling2D(3, 2, name="stage2_pool")(x)
-    x = conv_relu(x, third, 3, name="stage2_conv1")
-    x = conv_relu(x, fourth, 3, groups=groups, name="stage2_conv2")
-    x = conv_relu(x, fifth, 3, groups=groups, name="stage2_conv3")
+    x = conv_relu(x, third, 3, name="stage2_conv1", **he)
+    x = conv_relu(x, fourth, 3, groups=groups, name="stage2_conv2", **he)
+    x = conv_relu(x, fifth, 3, groups=groups, name="stage2_conv3", **he)
     x = mark(x, "stage2")
     return mark(layers.MaxPooling2D(3, 2, name="stage3_pool")(x), "stage3")
 

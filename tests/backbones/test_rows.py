@@ -25,7 +25,7 @@ REAL = [
     "resnet50_v2", "resnet20_cifar", "se_resnet50", "googlenet",
     "inception_bn", "inception_v3", "xception", "densenet121",
     "mobilenet_v1_025", "mobilenet_v2_035", "mobilenet_v3_small",
-    "efficientnet_lite0", "convnext_v2_atto",
+    "efficientnet_lite0", "efficientnet_v2_b0", "convnext_v2_atto",
 ]
 # fmt: on
 rows = [*SMALL, *(pytest.param(name, marks=pytest.mark.slow) for name in REAL)]

@@ -1,10 +1,10 @@
 """ConvNeXt and ConvNeXt V2: a plain convolutional network with what vision transformers had learned.
 
-Liu et al., A ConvNet for the 2020s, arXiv:2201.03545 (2022), section 2 and table 9; atto to nano are
-timm's. Woo et al., ConvNeXt V2: Co-designing and Scaling ConvNets with Masked Autoencoders,
-arXiv:2301.00808 (2023), table 9; its small is timm's. A block is a 7×7 of one kernel a channel, layer
-normalisation, a 1×1 up to four times the channels, GELU (the exact one), a 1×1 down; V1 scales that branch
-by channel, from 1e-6 on; V2 does not, and normalises after the GELU how strongly each channel responds.
+Liu et al., A ConvNet for the 2020s, arXiv:2201.03545 (2022), sections 2 and 3; atto to nano are timm's.
+Woo et al., ConvNeXt V2: Co-designing and Scaling ConvNets with Masked Autoencoders, arXiv:2301.00808
+(2023); its small is timm's. A block is a 7×7 of one kernel a channel, layer normalisation, a 1×1 up to
+four times the channels, GELU (the exact one), a 1×1 down. V1 scales that branch by channel, from 1e-6 on;
+V2 does not, and normalises after the GELU how strongly each channel responds.
 
 Geometry: `torch`, which is everyone's: 4×4 and 2×2 steps without zeros, which leave out an odd map's last
 place, layer normalisation with epsilon 1e-6. The 1×1 are convolutions here, dense layers to some. Without
@@ -74,8 +74,9 @@ GEOMETRIES = {"torch": TORCH._replace(epsilon=1e-6, bias=True)}
 
 
 def drawn() -> initializers.Initializer:
-    """What kernels start from, as in the official code; for each layer one, or all would start alike."""
-    return initializers.TruncatedNormal(stddev=0.02)
+    """What kernels start from; for each layer one, or all of a shape would start alike."""
+    # The official code's truncated normal distribution ends at ±2: 100 times its deviation.
+    return initializers.RandomNormal(stddev=0.02)
 
 
 def conv(x: KerasTensor, filters: int, kernel: int, *, name: str) -> KerasTensor:

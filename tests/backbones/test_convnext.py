@@ -63,9 +63,9 @@ def test_responses_start_as_they_are(seed):
 
 
 def response(channels, gamma, beta):
-    """The normalisation alone, with its gamma and beta."""
-    x = keras.Input((None, None, channels))
-    model = keras.Model(x, convnext.responding(x, "block"))
+    """The normalisation after a layer, whose policy decides in which precision it gets values."""
+    photo = keras.Input((None, None, channels))
+    model = keras.Model(photo, convnext.responding(layers.Activation("linear")(photo), "block"))
     model.get_layer("block_grn").set_weights([gamma.reshape(1, 1, channels, 1), beta])
     return model
 

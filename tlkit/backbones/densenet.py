@@ -16,7 +16,7 @@ from typing import NamedTuple, Unpack
 from keras import KerasTensor, Model, layers
 
 from tlkit.backbones.frame import LOGITS, Family, assemble
-from tlkit.backbones.layers import TORCH, Geometry, conv, conv_norm, mark, max_pool, norm
+from tlkit.backbones.layers import HE_INCOMING, TORCH, Geometry, conv, conv_norm, mark, max_pool, norm
 from tlkit.backbones.options import Options
 from tlkit.backbones.weights import Source, Weights
 
@@ -57,21 +57,26 @@ VARIANTS = {
 GEOMETRIES = {"torch": TORCH, "keras": Geometry("torch", 1.001e-5, 0.99)}
 
 
+# torchvision's. Blocks take in many times what they give: over outgoing connections the maps of a network
+# that has not been trained grow to millions, and its answers are 0 and 1 for any photo.
+START = HE_INCOMING
+
+
 def block(x: KerasTensor, growth: int, geometry: Geometry, name: str) -> KerasTensor:
     """What comes in, and beside it `growth` channels more: 1×1 to four times as many, then 3×3."""
     new = norm(x, geometry=geometry, name=f"{name}_pre")
-    new = conv_norm(new, 4 * growth, 1, geometry=geometry, name=f"{name}_reduce")
-    new = conv(new, growth, 3, bias=geometry.bias, name=f"{name}_spatial")
+    new = conv_norm(new, 4 * growth, 1, geometry=geometry, initial=START, name=f"{name}_reduce")
+    new = conv(new, growth, 3, bias=geometry.bias, initial=START, name=f"{name}_spatial")
     return layers.Concatenate(name=f"{name}_concat")([x, new])
 
 
 def body(x: KerasTensor, variant: Variant, geometry: Geometry, options: Options) -> KerasTensor:
     """Normalised (batch, h, w, 3) to (batch, h/32, w/32, channels)."""
-    x = conv_norm(x, variant.stem, 7, 2, geometry=geometry, name="stem_conv")
+    x = conv_norm(x, variant.stem, 7, 2, geometry=geometry, initial=START, name="stem_conv")
     x = max_pool(mark(x, "stem"), 3, 2, name="stage1_pool")
     for stage, depth in enumerate(variant.depths, start=1):
         if stage > 1:
-            x = conv(x, x.shape[-1] // 2, 1, bias=geometry.bias, name=f"stage{stage}_halve")
+            x = conv(x, x.shape[-1] // 2, 1, bias=geometry.bias, initial=START, name=f"stage{stage}_halve")
             x = layers.AveragePooling2D(2, name=f"stage{stage}_pool")(x)
         for index in range(1, depth + 1):
             x = block(x, variant.growth, geometry, f"stage{stage}_block{index}")

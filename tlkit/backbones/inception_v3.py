@@ -16,7 +16,7 @@ from typing import Literal, NamedTuple, Unpack
 from keras import KerasTensor, Model, layers
 
 from tlkit.backbones.frame import LOGITS, Family, assemble
-from tlkit.backbones.layers import conv, mark, norm
+from tlkit.backbones.layers import HE_INCOMING, conv, mark, norm
 from tlkit.backbones.options import Options
 from tlkit.backbones.weights import Source, Unscaled, Weights
 
@@ -192,6 +192,9 @@ def taken(x: KerasTensor, step: Step, variant: Variant, geometry: Geometry, name
         name=name,
         padding=geometry.padding if step.padded else "valid",
         bias=geometry.bias,
+        # Over outgoing connections a network that has not been trained would answer 0 and 1 to any photo:
+        # what branches are told by many channels they hand on in few.
+        initial=HE_INCOMING,
     )
     return norm(x, geometry=geometry, name=name)
 

@@ -69,10 +69,13 @@ def conv_norm(
     act: str | None = "relu",
     groups: int = 1,
     gamma: str = "ones",
+    initial: initializers.Initializer = HE,
 ) -> KerasTensor:
     """Convolution, batch normalisation (`name`_norm), activation (`name`_relu; None: linear)."""
     bias, padding = geometry.bias, geometry.padding
-    x = conv(x, filters, kernel, stride, name=name, padding=padding, bias=bias, groups=groups)
+    x = conv(
+        x, filters, kernel, stride, name=name, padding=padding, bias=bias, groups=groups, initial=initial
+    )
     return norm(x, geometry=geometry, name=name, act=act, gamma=gamma)
 
 
@@ -108,12 +111,14 @@ def depthwise(
     name: str,
     padding: Literal["torch", "tensorflow", "valid"] = "torch",
     bias: bool = True,
+    initial: initializers.Initializer = HE,
 ) -> KerasTensor:
     """`conv` with one kernel a channel."""
     x, pad = _padded(x, kernel, stride, padding, name)
-    return layers.DepthwiseConv2D(
-        kernel, stride, pad, use_bias=bias, depthwise_initializer=HE.clone(), name=name
-    )(x)
+    kernels = layers.DepthwiseConv2D(
+        kernel, stride, pad, use_bias=bias, depthwise_initializer=initial.clone(), name=name
+    )
+    return kernels(x)
 
 
 def depthwise_norm(

@@ -14,7 +14,7 @@ convolution), since all later layers see no more of them than that: the same net
 
 from typing import NamedTuple, Unpack
 
-from keras import KerasTensor, Model, layers
+from keras import KerasTensor, Model, initializers, layers
 
 from tlkit.backbones.frame import LOGITS, Family, assemble
 from tlkit.backbones.layers import (
@@ -77,6 +77,13 @@ def plan(variant: Variant) -> list[Block]:
 LAST = Block("stage4_block2", 4, (1536, 2048), 1)  # without a shortcut
 
 
+# A spread of 1 over what one place takes in, about keras.applications'. With He et al.'s 2 each sum doubles,
+# and a network that has not been trained would answer 0 and 1 to any photo. (Keras counts all channels among
+# the incoming connections of a depthwise kernel, though each takes in one.)
+DEPTHWISE_START = initializers.VarianceScaling(1.0, mode="fan_out", distribution="truncated_normal")
+POINTWISE_START = initializers.VarianceScaling(1.0, mode="fan_in", distribution="truncated_normal")
+
+
 def scaled(channels: int, variant: Variant) -> int:
     return round(channels * variant.width)
 
@@ -85,8 +92,23 @@ def separable(
     x: KerasTensor, channels: int, geometry: Geometry, name: str, number: int, act: str | None = None
 ) -> KerasTensor:
     """One 3×3 kernel a channel, nothing between, a 1×1, normalisation."""
-    x = depthwise(x, 3, padding=geometry.padding, bias=geometry.bias, name=f"{name}_depthwise{number}")
-    return conv_norm(x, channels, 1, geometry=geometry, act=act, name=f"{name}_pointwise{number}")
+    x = depthwise(
+        x,
+        3,
+        padding=geometry.padding,
+        bias=geometry.bias,
+        initial=DEPTHWISE_START,
+        name=f"{name}_depthwise{number}",
+    )
+    return conv_norm(
+        x,
+        channels,
+        1,
+        geometry=geometry,
+        act=act,
+        initial=POINTWISE_START,
+        name=f"{name}_pointwise{number}",
+    )
 
 
 def block(x: KerasTensor, this: Block, variant: Variant, geometry: Geometry, dropped: float) -> KerasTensor:

@@ -38,3 +38,5 @@ def test_a_model_within_a_model_is_refused():
         pyramid(outer)
     with pytest.raises(UsageError, match="no stages of its own"):
         pyramid(keras.Sequential(name="empty"))
+    with pytest.raises(UsageError, match="^None has no stages of its own"):
+        pyramid(None)

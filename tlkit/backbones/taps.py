@@ -45,7 +45,7 @@ def pyramid(model: Model) -> tuple[Tap, ...]:
             found[stride] = Tap(operation.name, stride, operation.output.shape[-1], operation.output)
     if not found:
         raise UsageError(
-            f"{model.name} has no stages of its own that could be tapped.",
+            f"{getattr(model, 'name', repr(model))} has no stages of its own that could be tapped.",
             "Give the backbone itself, or a flat model on backbone.input.",
         )
     return tuple(found[stride] for stride in sorted(found))

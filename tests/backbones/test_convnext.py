@@ -147,3 +147,4 @@ def test_what_scales_each_channel_is_not_counted():
     model = keras.Model(photo, layers.DepthwiseConv2D(1)(x))
     assert anatomy.multiply_adds(model) == 8 * 8 * 9 * 4
     assert anatomy.depth(model) == 1
+    assert [part.kind for part in anatomy.parts(model)] == ["input", "depthwise 3×3", "scale"]

@@ -281,6 +281,8 @@ def _words(layer: Layer) -> str:
     """`conv 3×3 /2`: what a layer is, in a few words; none for what only helps another."""
     if isinstance(layer, UNSPOKEN):
         return ""
+    if _scales(layer):
+        return "scale"
     if isinstance(layer, layers.ReLU):
         return "relu" if layer.max_value is None else f"relu{layer.max_value:g}"
     if isinstance(layer, layers.Activation):

@@ -77,11 +77,11 @@ def plan(variant: Variant) -> list[Block]:
 LAST = Block("stage4_block2", 4, (1536, 2048), 1)  # without a shortcut
 
 
-# A spread of 1 over what one place takes in, about keras.applications'. With He et al.'s 2 each sum doubles,
-# and a network that has not been trained would answer 0 and 1 to any photo. (Keras counts all channels among
-# the incoming connections of a depthwise kernel, though each takes in one.)
-DEPTHWISE_START = initializers.VarianceScaling(1.0, mode="fan_out", distribution="truncated_normal")
-POINTWISE_START = initializers.VarianceScaling(1.0, mode="fan_in", distribution="truncated_normal")
+# A variance of 1 over what one place takes in, about keras.applications'. With He et al.'s 2 each sum doubles
+# it, and a network that has not been trained would answer 0 and 1 to any photo. (Keras counts all channels
+# among the incoming connections of a depthwise kernel, though each takes in one.)
+DEPTHWISE_START = initializers.VarianceScaling(1.0, mode="fan_out", distribution="uniform")
+POINTWISE_START = initializers.LecunUniform()
 
 
 def scaled(channels: int, variant: Variant) -> int:

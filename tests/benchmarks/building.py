@@ -17,16 +17,16 @@ Without arguments, on two cores of an AMD EPYC that other work shared (load 4 to
     mobilenet_v3_small_075         0.493     0.396   1.25 (0.89–1.37)
     efficientnet_b0                0.985     0.765   1.29 (0.90–1.51)
     efficientnet_v2_b0             0.776     0.769   1.01 (0.96–1.03)
-    densenet121                    2.441     1.920   1.27 (0.98–1.57)
-    xception                       0.985     0.595   1.65 (1.17–1.87)
-    inception_v3                   1.593     1.082   1.47 (1.05–1.89)
+    densenet121                    2.742     2.550   1.08 (0.95–1.45)
+    xception                       1.029     0.924   1.11 (0.86–1.43)
+    inception_v3                   1.561     1.485   1.05 (0.73–1.49)
     resnet50                       1.218     0.699   1.74 (1.27–2.15)
     resnet50_v2                    2.073     1.176   1.76 (1.24–2.25)
     convnext_tiny                  1.407     1.057   1.33 (1.10–1.62)
     vgg16                          1.621     0.877   1.85 (1.19–2.07)
 
 Most of what is above 1 is the drawing of first numbers: normal ones, cut off at two deviations, take five
-times as long as the uniform ones of keras.applications (22 and 4 ns of a processor each, in TensorFlow).
+times as long as uniform ones, which keras.applications draws (22 and 4 ns of a processor each).
 """
 
 import argparse

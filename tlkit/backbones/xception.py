@@ -4,9 +4,9 @@ Chollet, Xception: Deep Learning with Depthwise Separable Convolutions, arXiv:16
 separable convolutions throughout, one 3×3 kernel a channel and then a 1×1, with shortcuts around two or
 three of them.
 
-Geometries: `keras`, that of keras.applications, written by the paper's author, whose pools put their zeros
-after a map of even size; `timm`, its legacy_xception, with a smaller epsilon and the same around its pools
-on both sides.
+Geometries: `keras`, that of keras.applications, written by the paper's author, whose pools reach beyond a
+map of even size at its end alone; `timm`, its legacy_xception, whose pools do on both sides, with a smaller
+epsilon.
 
 A stage begins with the block that strides and ends with a sum (the last one with the ReLU of the final
 convolution), since all later layers see no more of them than that: the same network can be cut there.

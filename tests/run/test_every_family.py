@@ -45,4 +45,6 @@ def test_a_network_is_fine_tuned_for_an_epoch(name, tmp_path):
     assert run.name == f"001-{name}" and (run / "model.keras").is_file()
     (phone,) = run.glob("export/*.tflite")
     assert phone.stat().st_size > 1000
-    assert 0 <= result["val_top1"] <= 1
+    assert (result["backbone"], result["val_images"]) == (name, 24)
+    (export,) = result["exports"]
+    assert export["images"] == 24 and not export["refused"]

@@ -148,7 +148,8 @@ def DenseNet121(**options: Unpack[Options]) -> Model:
 def DenseNet161(**options: Unpack[Options]) -> Model:
     """DenseNet-161: 28,681,000 parameters, published top-1 0.77138 at 224 pixels.
 
-    As `DenseNet121`, with 48 channels a block, 36 blocks for 24 in stage 3 and 24 for 16 in stage 4.
+    As `DenseNet121`, with 48 channels a block, 36 blocks for 24 in stage 3 and 24 for 16 in stage 4; without
+    the top (batch, 7, 7, 2208).
     keras.applications has none of this size: geometry `torch` only.
     """
     return assemble("densenet161", FAMILY, options)
@@ -157,7 +158,8 @@ def DenseNet161(**options: Unpack[Options]) -> Model:
 def DenseNet169(**options: Unpack[Options]) -> Model:
     """DenseNet-169: 14,149,480 parameters, published top-1 0.756 at 224 pixels.
 
-    As `DenseNet121`, with 32 blocks for 24 in stage 3 and 32 for 16 in stage 4.
+    As `DenseNet121`, with 32 blocks for 24 in stage 3 and 32 for 16 in stage 4; without the top
+    (batch, 7, 7, 1664).
     """
     return assemble("densenet169", FAMILY, options)
 
@@ -165,7 +167,8 @@ def DenseNet169(**options: Unpack[Options]) -> Model:
 def DenseNet201(**options: Unpack[Options]) -> Model:
     """DenseNet-201: 20,013,928 parameters, published top-1 0.76896 at 224 pixels.
 
-    As `DenseNet121`, with 48 blocks for 24 in stage 3 and 32 for 16 in stage 4.
+    As `DenseNet121`, with 48 blocks for 24 in stage 3 and 32 for 16 in stage 4; without the top
+    (batch, 7, 7, 1920).
     """
     return assemble("densenet201", FAMILY, options)
 

@@ -30,9 +30,7 @@ class Kind(NamedTuple):
     """What B and Lite differ in, beside the channels of stem and last convolution."""
 
     act: str  # after each convolution but the projections
-    squeeze: (
-        int | None
-    )  # channels of a block's input for one within its squeeze-and-excite; None: it has none
+    squeeze: int | None  # channels of a block's input for one within squeeze-and-excite; None: it has none
     ends_deepened: bool  # the first and last group of blocks grow with the others
 
 

@@ -9,6 +9,7 @@ and most later detectors do.
 
 import zlib
 
+import numpy as np
 from keras import KerasTensor, Model, initializers, layers, ops
 
 from tlkit.backbones.layers import activation
@@ -40,6 +41,7 @@ def fpn(model: Model, channels: int = 256, *, seed: int | None = None) -> Model:
     >>> {name: x.shape[1:] for name, x in model.output.items()}
     {'P3': (8, 8, 32), 'P4': (4, 4, 32), 'P5': (2, 2, 32), 'P6': (1, 1, 32), 'P7': (1, 1, 32)}
     """
+    channels = channels.item() if isinstance(channels, np.integer) else channels
     if type(channels) is not int or channels < 1:
         raise UsageError(f"channels={channels!r} must be a whole number from 1 on.")
     maps = _maps(model)

@@ -176,8 +176,8 @@ def signed_max_pool(x: KerasTensor, *, name: str) -> KerasTensor:
 def ceil_max_pool(x: KerasTensor, *, name: str, after: int = 1) -> KerasTensor:
     """Maximum over 3×3 at stride 2, a last window that the map's end cuts off as well: Caffe's pool.
 
-    Torch calls it ceil_mode. As many places as windows that begin within the map: for n places n/2 if n is
-    even, (n − 1)/2 if it is odd, or with two zeros `after` the map (n + 1)/2. As `max_pool` after a ReLU.
+    Torch calls it ceil_mode. For n places n/2 if n is even, (n − 1)/2 if it is odd, or with two zeros
+    `after` the map (n + 1)/2. As `max_pool` after a ReLU.
     """
     # padding="same" would put a zero on each side of a map of odd size.
     x = layers.ZeroPadding2D(((0, after), (0, after)), name=f"{name}_pad")(x)

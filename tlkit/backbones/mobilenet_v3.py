@@ -78,12 +78,13 @@ class Variant(NamedTuple):
 
 # fmt: off
 TORCH_FIRST = ("torch", "tensorflow", "torchvision")  # timm's weights are the best of the Large
+NARROW = ("tensorflow", "torch")  # torchvision's own narrow ones have other widths within blocks
 ALONE = ("tensorflow",)  # nobody else has the minimalistic ones
 VARIANTS = {
     "mobilenet_v3_small": Variant(SMALL, 1024, 1.0, 2_542_856, 2_554_968, 56_510_400, 0.675),
     "mobilenet_v3_large": Variant(LARGE, 1280, 1.0, 5_483_032, 5_507_432, 216_589_760, 0.752, TORCH_FIRST),
-    "mobilenet_v3_small_075": Variant(SMALL, 1024, 0.75, 2_041_872, 2_051_552, 43_399_344, 0.654),
-    "mobilenet_v3_large_075": Variant(LARGE, 1280, 0.75, 3_993_528, 4_012_616, 154_560_624, 0.733),
+    "mobilenet_v3_small_075": Variant(SMALL, 1024, 0.75, 2_041_872, 2_051_552, 43_399_344, 0.654, NARROW),
+    "mobilenet_v3_large_075": Variant(LARGE, 1280, 0.75, 3_993_528, 4_012_616, 154_560_624, 0.733, NARROW),
     "mobilenet_v3_small_minimalistic": Variant(SMALL, 1024, 1.0, 2_044_736, 2_056_848, 52_288_448, 0.619,
                                                ALONE, minimalistic=True),
     "mobilenet_v3_large_minimalistic": Variant(LARGE, 1280, 1.0, 3_924_288, 3_948_688, 209_136_704, 0.723,

@@ -42,7 +42,7 @@ class Variant(NamedTuple):
     top1: float | None  # published, ImageNet, share: keras.applications'
     weights: tuple[Weights, ...] = ()
     geometries: tuple[str, ...] = ("keras", "timm")
-    dropout: float = 0.5  # the paper's, section 4.4; keras.applications has none
+    dropout: float = 0.5  # the paper's, section 4.3; keras.applications has none
     classes: int = 1000
     channels: int = 3
     least: int = 37  # that leave 16 places after a stem without zeros around, for four halvings

@@ -11,23 +11,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from make_golden import ROOT
-from rows import EXPECTED, SMALL, counts, family, maps, photos
+from rows import EXPECTED, REAL, SMALL, counts, family, maps, photos
 
 from tlkit.backbones import build, frame, pyramid, variant
 from tlkit.errors import UsageError
 from tlkit.formats import litert, operations, tflite
 
-# Of each family one that users take. Not a ResNeXt: outside of a graph TensorFlow compiles each grouped
-# convolution anew whenever it is called, in all for minutes; resnext_test has them.
-# fmt: off
-REAL = [
-    "neocognitron", "lenet5", "small_cnn", "simple_resnet", "alexnet", "nin", "vgg11", "resnet18",
-    "resnet50_v2", "resnet20_cifar", "se_resnet50", "googlenet",
-    "inception_bn", "inception_v3", "xception", "densenet121",
-    "mobilenet_v1_025", "mobilenet_v2_035", "mobilenet_v3_small",
-    "efficientnet_lite0", "efficientnet_v2_b0", "convnext_v2_atto",
-]
-# fmt: on
 rows = [*SMALL, *(pytest.param(name, marks=pytest.mark.slow) for name in REAL)]
 
 

@@ -11,7 +11,10 @@ TESTS = [name for name in backbones.INDEX if name.endswith("_test")]
 NAMES = [name for name in backbones.INDEX if name.endswith("_test") or backbones.variant(name).weights]
 
 
-@pytest.mark.parametrize("name", NAMES)
+# The small ones are converted in test_rows.py too, and quantised below: .ci/run converts them here as well.
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name in TESTS)) for name in NAMES]
+)
 def test_backbone_becomes_a_phone_file(name, converter, tmp_path):
     side = backbones.variant(name).image_size
     model = backbones.build(name, classes=1000, input_shape=(side, side, 3))

@@ -247,7 +247,7 @@ def test_a_usual_shape_that_loses_much_by_the_fit_is_told(few, tmp_path, setting
     assert told in done.notes and told in done.text()
 
 
-@pytest.mark.parametrize("precision", ["float16", "bfloat16"])
+@pytest.mark.parametrize("precision", ["float16", pytest.param("bfloat16", marks=pytest.mark.slow)])
 def test_a_model_of_every_precision_is_exported(few, tmp_path, settings, precision):
     done = tlkit.finetune(
         few, output=tmp_path / "run", epochs=1, precision=precision, unfreeze_from="none",
@@ -265,10 +265,10 @@ def test_a_model_of_every_precision_is_exported(few, tmp_path, settings, precisi
     [
         {"head": "mlp"},
         {"augment": "none"},
-        {"augment": "strong"},
-        {"augment": "shift"},
+        pytest.param({"augment": "strong"}, marks=pytest.mark.slow),
+        pytest.param({"augment": "shift"}, marks=pytest.mark.slow),
         {"optimizer": "sgd"},
-        {"dropout": 0.6},
+        pytest.param({"dropout": 0.6}, marks=pytest.mark.slow),
     ],
     ids=str,
 )

@@ -15,7 +15,9 @@ def smallest(backbone: str) -> str:
     return next(n for n in backbones.INDEX if backbones.family(n) == family and n.endswith("_test"))
 
 
-@pytest.mark.parametrize("name", recipe.shipped())
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name != "int8")) for name in recipe.shipped()]
+)
 def test_a_shipped_recipe_runs(name, few, tmp_path):
     shipped = recipe.load(name)
     changed = {"backbone": smallest(shipped.backbone), "weights": "none", "epochs": min(1, shipped.epochs)}

@@ -309,8 +309,8 @@ def test_what_is_computed_between_the_layers_is_told():
     assert anatomy.between(backbones.build("neocognitron_test", weights=None)) == (
         "add",
         "mean",
-        "sqrt",
-        "square",
+        "multiply",
+        "rsqrt",
         "subtract",
         "true divide",
     )

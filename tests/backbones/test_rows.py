@@ -143,6 +143,7 @@ def test_a_step_reaches_every_weight(network, policy):
         assert not np.array_equal(weight.numpy(), first), weight.path
 
 
+@pytest.mark.slow  # tests/formats quantises the same rows, which refuses other operations too
 def test_a_phone_file_needs_nothing_but_built_in_operations(network):
     name = network.name
     content = tflite.convert(network, even(name), "none", None)  # refuses what TFLite has not built in

@@ -11,7 +11,7 @@ TESTS = [name for name in backbones.INDEX if name.endswith("_test")]
 NAMES = [name for name in backbones.INDEX if name.endswith("_test") or backbones.variant(name).weights]
 
 
-# The small ones are converted in test_rows.py too, and quantised below: .ci/run converts them here as well.
+# The small ones are quantised below; .ci/run converts them here as well.
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=[pytest.mark.slow] * (name in TESTS)) for name in NAMES]
 )

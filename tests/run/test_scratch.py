@@ -113,23 +113,33 @@ def test_one_seed_gives_byte_equal_weights_and_folds_leave_no_trace(hundred, tmp
     assert any(not np.array_equal(first[path], found[path]) for path in first)
 
 
-def test_auxiliary_classifiers_learn_beside_and_are_not_kept(hundred, tmp_path):
+@pytest.fixture(scope="module")
+def googlenet(hundred, tmp_path_factory):
     chosen = {"backbone": "googlenet_test", "image_size": 64, "epochs": 1, "batch_size": 16} | QUICK
-    done, crossed = (
-        tlkit.finetune(hundred, output=tmp_path / name, **chosen | more)
-        for name, more in (("1", {}), ("2", {"folds": 2}))
-    )
+    place = tmp_path_factory.mktemp("googlenet")
+    return tlkit.finetune(hundred, output=place / "run", **chosen), chosen
+
+
+def test_auxiliary_classifiers_learn_beside_and_are_not_kept(googlenet):
+    done, _ = googlenet
     assert "2 auxiliary classifiers learn beside, at 0.3 of the loss; they are not kept." in done.notes
     # Three of about ln 10 at first, two of them at 0.3.
     assert 1.3 * np.log(10) < rows(done)[0]["loss"] < 3 * np.log(10)
-    first, found = weights(done), weights(crossed)
+    first = weights(done)
     assert not [path for path in first if "auxiliary" in path]
     plain = classifier.build("googlenet_test", done.classes, weights=None, head="top", image_size=64)
     assert first.keys() == {weight.path for weight in plain.weights}
-    # Nor do folds leave a trace, in what was trained and not kept.
+
+
+@pytest.mark.slow
+def test_folds_leave_no_trace_in_what_is_trained_and_not_kept(googlenet, hundred, tmp_path):
+    done, chosen = googlenet
+    first = weights(done)
+    found = weights(tlkit.finetune(hundred, output=tmp_path / "run", folds=2, **chosen))
     assert all(np.array_equal(first[path], found[path]) for path in first)
 
 
+@pytest.mark.slow
 def test_photos_too_small_for_auxiliary_classifiers_are_learned_without(hundred, tmp_path):
     chosen = {"backbone": "googlenet_2014_test", "image_size": 64, "epochs": 1, "batch_size": 16} | QUICK
     done = tlkit.finetune(hundred, output=tmp_path / "run", **chosen)

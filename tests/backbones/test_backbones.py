@@ -40,6 +40,7 @@ def network(request):
 
 
 def test_index_and_variants_agree():
+    assert len(FAMILIES) == 22 and len(INDEX) == 131 and len(TESTS) == 29
     modules = {module.name for module in pkgutil.iter_modules(backbones.__path__)}
     assert modules == ROOMS | set(FAMILIES)
     rows = [importlib.import_module(f"tlkit.backbones.{name}").VARIANTS for name in FAMILIES]
@@ -121,7 +122,7 @@ def test_docstring_states_the_figures(name):
     if row.top1 is None:
         assert "published top-1" not in text
     else:
-        assert 0.45 < row.top1 < 0.95
+        assert (0.5 < row.top1 or name == "mobilenet_v1_025") and 0.45 < row.top1 < 0.95
         assert f"published top-1 {row.top1} at {row.image_size} pixels" in text
     assert any(entry.extra for entry in row.weights) == ("tlkit[" in text)
 

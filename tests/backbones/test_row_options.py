@@ -93,12 +93,11 @@ def test_every_geometry_is_another_network(name):
     np.testing.assert_array_equal(answer(small(name, geometry=own)), answer(first))
     for geometry in row.geometries:
         model = first if geometry == own else small(name, geometry=geometry)
-        # Epsilons of 1e-5 and 1.001e-5 tell no answers apart: momentum does, in training.
-        assert (
-            model is first
-            or normalises(model) != normalises(first)
-            or (abs(answer(model) - answer(first)).max() > 1e-6)
-        ), geometry
+        if model is not first and name == "densenet_test":
+            # Epsilons of 1e-5 and 1.001e-5 tell no answers apart: momentum does, in training.
+            assert normalises(model) != normalises(first), geometry
+        elif model is not first:
+            assert abs(answer(model) - answer(first)).max() > 1e-6, geometry
         expected = rules.geometries[geometry]
         assert normalises(model) <= {(expected.epsilon, expected.momentum)}
     for unknown in ({*rules.geometries, "caffe2"}) - set(row.geometries):

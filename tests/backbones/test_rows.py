@@ -17,6 +17,8 @@ from tlkit.backbones import build, frame, pyramid, variant
 from tlkit.errors import UsageError
 from tlkit.formats import litert, operations, tflite
 
+# Deep or gated networks that tell two photos hardly apart before they have learned anything.
+FAINT = ("googlenet", "mobilenet_v3_small", "efficientnet_v2_b0")
 rows = [*SMALL, *(pytest.param(name, marks=pytest.mark.slow) for name in REAL)]
 
 
@@ -50,9 +52,9 @@ def test_uint8_and_float32_pixels_are_the_same(network):
     first = network(pixels).numpy()
     assert first.dtype == np.float32 and first.shape == (2, variant(network.name).classes)
     np.testing.assert_allclose(first.sum(axis=1), 1, rtol=1e-5)
-    # It sees what is in the photo: little of it where each of many untrained gates halves what comes, as in
-    # mobilenet_v3_small. Answers of 1e-3 are rounded to 6e-11.
-    assert abs(first[0] - first[1]).max() > 1e-8
+    # It sees what is in the photo; of FAINT's answers of 1e-3, which are rounded to 6e-11, little shows it.
+    least = 1e-8 if network.name in FAINT else 1e-6
+    assert abs(first[0] - first[1]).max() > least
     np.testing.assert_array_equal(first, network(pixels.astype("float32")))
 
 

@@ -30,7 +30,10 @@ def test_backbone_becomes_a_phone_file(name, converter, tmp_path):
     if backbones.variant(name).weights:
         assert expected.max() > 0.05
         np.testing.assert_array_equal(opened.predict(photos).argmax(1), expected.argmax(1))
-    assert found.bytes < 2.2 * model.count_params() + 2**16
+    # The top of this row's own has two classes, not a thousand.
+    own = name != "efficientnet_b_test"
+    numbers = backbones.variant(name).total_parameters if own else model.count_params()
+    assert found.bytes < 2.2 * numbers + 2**16
 
 
 @pytest.mark.parametrize("name", TESTS)
@@ -50,7 +53,9 @@ def test_backbone_is_quantised(name, converter, tmp_path):
     # The first turns uint8 to int8 where padding comes before a convolution, the last integers to floats.
     assert found.integer_share > 0.9
     expected = model.predict(photos, verbose=0)
-    # Random weights tell no classes apart, unless each layer is normalised by what comes: what is asked is
-    # that nothing was lost on the way.
-    most = max(0.05, 0.1 * np.ptp(expected, axis=0).max())
+    # Random weights tell no classes apart, unless each layer is normalised by what comes, as ConvNeXt's are:
+    # what is asked is that nothing was lost on the way.
+    most = 0.05
+    if backbones.family(name) == "convnext":
+        most = max(most, 0.1 * np.ptp(expected, axis=0).max())
     assert abs(formats.open(tmp_path / "phone.tflite").predict(photos) - expected).max() <= most

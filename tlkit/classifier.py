@@ -68,10 +68,12 @@ def from_scratch(
     settings: dict[str, Any] = {"head": "top", "dropout": dropout, "policy": policy, "seed": seed, "fit": fit}
     if backbones.auxiliary(backbone) is not None:
         try:
-            return _built(backbone, classes, image_size, None, **settings, auxiliary=True)
+            model, others = _built(backbone, classes, image_size, None, **settings, auxiliary=True)
+            return model, Model(model.input, [model.get_layer("logits").output, *others], name=backbone)
         except UsageError:  # too small for them; if too small for the network as well, the next says so
             pass
-    return _built(backbone, classes, image_size, None, **settings)
+    model, _ = _built(backbone, classes, image_size, None, **settings)
+    return model, part(model, None, "logits")
 
 
 def _built(
@@ -86,8 +88,8 @@ def _built(
     seed: int,
     fit: str,
     **more: Any,
-) -> tuple[Model, Model]:
-    """From photographs to probabilities, and to logits with those of auxiliary classifiers."""
+) -> tuple[Model, list[KerasTensor]]:
+    """From photographs to probabilities, and beside it the logits of auxiliary classifiers."""
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy)  # Keras has no other way to reach every layer of a builder
     try:
@@ -108,11 +110,10 @@ def _built(
             x = layers.Identity(dtype="float32", name="logits")(x)
         else:
             x = _head(x, len(classes), head == "mlp", dropout, seed)
-        learner = Model(trunk.input, [x, *others] if others else x, name=backbone)
         x = layers.Softmax(dtype="float32", name="probabilities")(x)
     finally:
         keras.config.set_dtype_policy(before)
-    return Model(trunk.input, x, name=backbone), learner
+    return Model(trunk.input, x, name=backbone), others
 
 
 def _trunk(

@@ -1,0 +1,1 @@
+"""Published weights: what there is (`catalogue`), getting it (`fetch`), reading it (`contents`). No Keras here."""

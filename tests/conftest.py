@@ -13,6 +13,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 # What tlkit remembers of photos goes here, and not into the cache of whoever runs the tests.
 CACHE = tempfile.TemporaryDirectory(prefix="tlkit-tests-")
 os.environ["XDG_CACHE_HOME"] = CACHE.name
+for variable in ("HOME", "WEIGHTS_MIRROR", "OFFLINE"):
+    os.environ.pop(f"TLKIT_{variable}", None)
+for variable in ("HOME", "HUB_CACHE", "HUB_OFFLINE", "ENDPOINT"):
+    os.environ.pop(f"HF_{variable}", None)
 
 # A busy machine breaks no promise: time is measured where it is promised.
 settings.register_profile("tlkit", deadline=None)

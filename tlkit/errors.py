@@ -6,6 +6,7 @@
     │   └── RecipeError        a setting that does not exist, or has a value out of bounds
     ├── DataError              the photos cannot be used as they are
     ├── WeightsError           a weights file is missing, damaged or of another network
+    │   └── Unreachable        it is not here, and there is no network, or is to be none
     ├── ModelError             a saved model cannot be read
     ├── DeviceError            the asked-for device or precision is not there
     ├── MissingPackage         an optional package is needed and cannot be imported
@@ -52,6 +53,10 @@ class DataError(TlkitError):
 
 
 class WeightsError(TlkitError):
+    pass
+
+
+class Unreachable(WeightsError):
     pass
 
 

@@ -12,6 +12,21 @@ from typing import Any
 from tlkit.errors import OutputError
 
 
+def home() -> Path | None:
+    """Where tlkit keeps what it fetches and remembers: $TLKIT_HOME, or the platform's cache folder.
+
+    None if this user has no home, or only a relative one: it would lie wherever tlkit was started.
+    """
+    import platformdirs
+
+    own = os.environ.get("TLKIT_HOME")
+    try:
+        path = Path(own).expanduser().absolute() if own else platformdirs.user_cache_path("tlkit")
+    except RuntimeError:  # the user has no home
+        return None
+    return path if path.is_absolute() else None  # an older platformdirs leaves "~" as it is
+
+
 @contextmanager
 def whole(path: Path, *, over: str = "") -> Iterator[Path]:
     """A free name beside `path`; what is written there takes the name `path` if the block ends well.

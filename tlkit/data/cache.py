@@ -20,8 +20,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import PIL
-import platformdirs
 
+from tlkit import files
 from tlkit.data.looks import LOOK, VERSION
 
 TICK = 100_000_000  # nanoseconds; two changes within a file system's tick have one time
@@ -53,12 +53,10 @@ class Cache:
         self._file: sqlite3.Connection | None = None
         self._new: list[tuple[str, bytes, bytes, str]] = []
         name = hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:24]
-        try:
-            path = platformdirs.user_cache_path("tlkit") / "photos" / f"{name}.sqlite"
-        except RuntimeError:  # the user has no home
+        home = files.home()
+        if home is None:
             return
-        if not path.is_absolute():  # nor here, by an older platformdirs: it would lie where tlkit was started
-            return
+        path = home / "photos" / f"{name}.sqlite"
         for _ in range(2):
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)

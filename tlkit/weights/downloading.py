@@ -1,0 +1,185 @@
+"""Bytes from a server into a file, by pooch, resumed where they were cut.
+
+huggingface_hub is asked where a file of the hub lies and what its sha256 is, at $HF_ENDPOINT and with the
+user's token if there is one. Its own `hf_hub_download` does not bring it here: 2.4 begins anew under
+another name in each process, and of a cut connection it loses what is below 10 MiB.
+"""
+
+import errno
+import os
+import re
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, BinaryIO, NamedTuple
+from urllib.parse import urlsplit
+
+from tlkit.weights import faults, trust
+from tlkit.weights.entries import Hub
+from tlkit.weights.faults import Failed
+
+PAUSES = (0.5, 1.0, 2.0)  # seconds between tries
+PATIENCE = 10.0  # seconds that a server may ask to wait
+TIMEOUT = (4.0, 20.0)  # seconds: to be connected, and from one piece to the next
+PIECE = 1 << 16
+HUB = "https://huggingface.co"
+
+
+class Source(NamedTuple):
+    """Where to get a file, and what its server says of it."""
+
+    address: str
+    sha256: str = ""
+    bytes: int = 0
+    headers: Mapping[str, str] = MappingProxyType({})
+
+
+class _Begun(Exception):
+    """The answer makes the partial file useless (`whole` False), or says that it is whole."""
+
+    def __init__(self, whole: bool):
+        super().__init__(whole)
+        self.whole = whole
+
+
+class _Unwritten(Exception):
+    """The file could not be written. An `OSError` would not do: those of requests are some too."""
+
+    def __init__(self, error: OSError):
+        super().__init__(error)
+        self.error = error
+
+
+def download(
+    asked: str, find: Callable[[], Source], part: Path, most: int, ticked: Callable[[int], None]
+) -> tuple[Source, bool]:
+    """Have in `part` the file that `find` leads to; also, whether it was put together from several pieces.
+
+    `asked` is its address as the reader knows it. `ticked` is told how many bytes there are. No more
+    than `most` are taken.
+
+    Raises `Failed`, or `OSError` if `part` cannot be written.
+    """
+    tries, had = 1, _size(part)
+    while True:
+        try:
+            source = find()
+            pieced = _size(part) > 0
+            _get(source, part, most, ticked)
+            return source, pieced
+        except _Unwritten as error:
+            raise error.error from None
+        except Exception as error:
+            failed = faults.explained(error, asked)
+            if failed is None:
+                raise
+            tries, had = (1, _size(part)) if _size(part) > had else (tries, had)
+            if tries >= failed.tries:
+                raise failed from error
+            time.sleep(max(PAUSES[tries - 1], min(faults.asked_to_wait(error), PATIENCE)))
+            tries += 1
+
+
+def hub_address(where: Hub) -> str:
+    """The file's address at the hub, or at whatever $HF_ENDPOINT names."""
+    endpoint = os.environ.get("HF_ENDPOINT", "").rstrip("/")
+    return where.address.replace(HUB, endpoint, 1) if endpoint else where.address
+
+
+def hub(where: Hub) -> Source:
+    """What the hub says of a file."""
+    import huggingface_hub
+    from huggingface_hub.utils import build_hf_headers
+
+    asked = hub_address(where)
+    with trust.client():
+        said = huggingface_hub.get_hf_file_metadata(asked, timeout=TIMEOUT[0])
+        headers = build_hf_headers()
+    etag = said.etag or ""
+    if urlsplit(said.location)[:2] != urlsplit(asked)[:2]:
+        headers.pop(
+            "authorization", None
+        )  # a token is the hub's alone, not of the store that keeps its files
+    return Source(said.location, etag if re.fullmatch("[0-9a-f]{64}", etag) else "", said.size or 0, headers)
+
+
+def _get(source: Source, part: Path, most: int, ticked: Callable[[int], None]) -> None:
+    import pooch
+
+    with part.open("ab", buffering=0) as file:
+        start = file.tell()
+
+        def answered(response: Any, *_: Any, **__: Any) -> None:
+            partial = response.headers.get("Content-Range", "")
+            if response.status_code == 416:
+                raise _Begun(whole=partial == f"bytes */{start}")
+            if response.status_code == 206 and not partial.startswith(f"bytes {start}-"):
+                raise _Begun(whole=False)
+            if response.status_code == 200:
+                file.truncate(0)
+                file.seek(0)
+            if response.status_code in (200, 206):
+                _room(part, file.tell(), int(response.headers.get("Content-Length") or 0), most)
+
+        # Packed bodies would be counted, and resumed, by their unpacked bytes.
+        headers = {"Accept-Encoding": "identity", **source.headers}
+        if start:
+            headers["Range"] = f"bytes={start}-"
+        try:
+            pooch.HTTPDownloader(
+                chunk_size=PIECE,
+                timeout=TIMEOUT,
+                headers=headers,
+                hooks={"response": answered},
+                verify=trust.authorities() or True,
+            )(source.address, _Sink(file, most, ticked), None)
+        except _Begun as begun:
+            if begun.whole:
+                return
+            file.truncate(0)
+            raise Failed(f"{source.address} does not go on where it was cut", tries=faults.TRIES) from None
+        _flush(file)
+
+
+class _Sink:
+    """What pooch writes into."""
+
+    def __init__(self, file: BinaryIO, most: int, ticked: Callable[[int], None]):
+        self.file, self.most, self.ticked = file, most, ticked
+
+    def write(self, piece: bytes) -> None:
+        left = memoryview(piece)
+        try:
+            while left:
+                left = left[self.file.write(left) :]
+            there = self.file.tell()
+        except OSError as error:
+            raise _Unwritten(error) from error
+        self.ticked(there)
+        if there > self.most:
+            self.file.truncate(0)
+            raise Failed(f"more than the {self.most:,} bytes of the file arrive")
+
+    def flush(self) -> None:
+        """The file has no buffer: a byte that was received is on the disk's way even if we are killed."""
+
+
+def _room(part: Path, there: int, coming: int, most: int) -> None:
+    """Whether what is announced is to be had, and has room."""
+    if there + coming > most:
+        raise Failed(f"the server announces {there + coming:,} bytes, where {most:,} are the most expected")
+    if shutil.disk_usage(part.parent).free < coming:
+        raise _Unwritten(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+
+
+def _flush(file: BinaryIO) -> None:
+    try:
+        os.fsync(file.fileno())
+    except OSError as error:
+        raise _Unwritten(error) from error
+
+
+def _size(part: Path) -> int:
+    return part.stat().st_size if part.exists() else 0

@@ -1,0 +1,185 @@
+"""Getting a published file: from where it lies on this machine, or over the network, never unchecked."""
+
+import errno
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from urllib.parse import quote
+
+from tlkit.errors import WeightsError
+from tlkit.progress import SILENT, Silent, Task
+from tlkit.weights import absent, cache, downloading, pins
+from tlkit.weights.downloading import Source
+from tlkit.weights.entries import Hub, Packaged, Weights
+from tlkit.weights.faults import Failed
+
+MB = 1_000_000
+
+
+def fetch(entry: Weights, *, progress: Silent = SILENT) -> Path:
+    """The entry's file on this machine, checked against its hash; it is downloaded if need be.
+
+    Offline, or without a network, files that are here are found all the same.
+
+    Raises `WeightsError`, of which `Unreachable` says that there is no network, or is to be none.
+    """
+    if not entry.commercial:
+        progress.note(f"{_called(entry)} are {entry.licence}: commercial use is not permitted.")
+    path = _found(entry, progress)
+    if path is None:
+        path = cache.target(entry)
+        obtain(entry, path, progress)
+    return path
+
+
+def _called(entry: Weights) -> str:
+    return f"The weights {entry.name} of {entry.backbone}"
+
+
+def _found(entry: Weights, progress: Silent) -> Path | None:
+    """The first file on this machine that is the entry's, whoever keeps it."""
+    for place in cache.places(entry):
+        try:
+            sha256 = cache.check(entry, place.path)
+        except WeightsError as error:
+            if place.keeper in ("package", "mirror") or (place.keeper == "tlkit" and absent.offline()):
+                raise
+            # Others' folders may hold another file of that name; tlkit's own is replaced.
+            progress.note(f"{error.message} It is not used.")
+            continue
+        _record(entry, sha256, str(place.path), progress)
+        return place.path
+    return None
+
+
+def obtain(entry: Weights, path: Path, progress: Silent = SILENT) -> None:
+    """Have the entry's file at `path`, downloaded, checked, and recorded if its publisher states no sha256.
+
+    One process does it; others that want the same file wait for it, and find it done.
+    """
+    asked, find = _source(entry)
+    with _writing(path, entry), _locked(path, progress):
+        if path.is_file() and not cache.compare(entry, path)[1]:
+            return  # another process was quicker
+        kind = "" if entry.commercial else ", commercial use not permitted"
+        progress.note(
+            f"Downloading {entry.name} of {entry.backbone} from {asked}: {entry.licence}{kind}, "
+            f"trained on {entry.training_data}, published by {entry.source}."
+        )
+        part = path.with_name(f".{path.name}.part")
+        sha256 = _whole(entry, asked, find, part, progress)
+        os.replace(part, path)
+    _record(entry, sha256, asked, progress)
+
+
+def _source(entry: Weights) -> tuple[str, Callable[[], Source]]:
+    """The address, and what asks its server. Raises `WeightsError` where nothing is to be asked."""
+    mirror = cache.mirror()
+    if cache.is_address(mirror):
+        address = f"{mirror}/{quote(entry.where.path)}"
+        found: Callable[[], Source] = partial(Source, address)
+    elif mirror:
+        raise absent.from_mirror(entry, mirror)
+    elif isinstance(entry.where, Packaged):
+        raise absent.package(entry)
+    elif isinstance(entry.where, Hub):
+        address, found = downloading.hub_address(entry.where), partial(downloading.hub, entry.where)
+    else:
+        address, found = entry.where.address, partial(Source, entry.where.address)
+    if absent.offline():
+        raise absent.unreachable(entry, f"{absent.offline()} is set, so {address} is not asked for")
+    return address, found
+
+
+def _whole(entry: Weights, asked: str, find: Callable[[], Source], part: Path, progress: Silent) -> str:
+    """The sha256 of the file that is then in `part`, which is the entry's."""
+    # What nobody has stated a hash of could be put together from two files, and nobody would see it.
+    if not cache.stated(entry) and not isinstance(entry.where, Hub):
+        part.unlink(missing_ok=True)
+    most = 2 * entry.bytes + 16 * MB if cache.pinnable(entry) else entry.bytes
+    for anew in (False, True):
+        begun = part.stat().st_size if part.exists() else 0
+        total = max(1, -(-(entry.bytes - begun) // MB))
+        with progress.task(f"{entry.backbone} {entry.name}", total, unit="MB") as task:
+
+            def ticked(there: int, begun: int = begun, task: Task = task) -> None:
+                task.tick(max(0, (there - begun) // MB - task.done))
+
+            try:
+                source, pieced = downloading.download(asked, find, part, most, ticked)
+            except Failed as failed:
+                raise _explained(entry, failed) from failed
+            task.tick(max(0, task.total - task.done))  # the last part of a megabyte
+        sha256, wrong = cache.compare(entry, part, source.sha256)
+        if not wrong:
+            return sha256
+        size = part.stat().st_size
+        part.unlink()
+        if anew or not pieced:
+            break
+        progress.note(
+            f"What was left of an earlier download does not go with {asked}: once more from its start."
+        )
+    raise WeightsError(
+        f"{_called(entry)} arrived damaged: {wrong} ({size:,} bytes from {asked}). The file was removed.",
+        f"Run again to fetch it anew{f'; {pins.REPLACED}' if cache.pinned(entry) else '.'}",
+    )
+
+
+def _explained(entry: Weights, failed: Failed) -> WeightsError:
+    if failed.unreachable:
+        return absent.unreachable(entry, failed.reason)
+    return WeightsError(
+        f"{_called(entry)} could not be fetched: {failed.reason}.", failed.hint or absent.by_hand(entry)
+    )
+
+
+def _record(entry: Weights, sha256: str, address: str, progress: Silent) -> None:
+    """Hold the file from now on to the hash that it has, if nobody states it whole."""
+    if not cache.pinnable(entry) or cache.pinned(entry):
+        return
+    if pins.put(cache.folder(), entry.where.path, sha256, address):
+        progress.note(
+            f"No publisher states the whole hash of {entry.where.path}: its sha256 {sha256} is remembered "
+            "from this first use, and a file with another one will be refused."
+        )
+
+
+@contextmanager
+def _writing(path: Path, entry: Weights) -> Iterator[None]:
+    """Say of every `OSError` of the block, which writes in the folder of `path`, what to do about it."""
+    folder, part = path.parent, path.with_name(f".{path.name}.part")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            part.unlink(missing_ok=True)
+            raise WeightsError(
+                f"There is no room in {folder} for the {entry.bytes:,} bytes of {path.name}.",
+                "Free some space, or set TLKIT_HOME to a folder on another disk.",
+            ) from error
+        reason = error.strerror or str(error) or type(error).__name__
+        raise WeightsError(
+            f"{folder} cannot be written: {reason[0].lower()}{reason[1:]}.",
+            "Set TLKIT_HOME to a folder that can be.",
+        ) from error
+
+
+@contextmanager
+def _locked(path: Path, progress: Silent) -> Iterator[None]:
+    """Be the only process that downloads `path`."""
+    import filelock
+
+    lock = filelock.FileLock(path.with_name(f".{path.name}.lock"))
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        progress.note(f"Another process is fetching {path.name}: waiting for it.")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()

@@ -4,27 +4,87 @@ import difflib
 from functools import cache
 
 from tlkit.errors import UsageError
-from tlkit.weights import lite
+from tlkit.weights import keras_applications, lite, timm, torchvision
 from tlkit.weights.entries import Packaged, Weights
 
 DEFAULT = "imagenet"  # as keras.applications calls it
 
+# Pixels a side that backbones with weights take by themselves, where these are not 224. Their rows say the
+# same, but to ask those loads Keras.
+SIZES = {
+    "inception_v3": 299,
+    "xception": 299,
+    "efficientnet_b1": 240,
+    "efficientnet_b2": 260,
+    "efficientnet_b3": 300,
+    "efficientnet_b4": 380,
+    "efficientnet_b5": 456,
+    "efficientnet_b6": 528,
+    "efficientnet_b7": 600,
+    "efficientnet_lite1": 240,
+    "efficientnet_lite2": 260,
+    "efficientnet_lite3": 280,
+    "efficientnet_lite4": 300,
+    "efficientnet_v2_b1": 240,
+    "efficientnet_v2_b2": 260,
+    "efficientnet_v2_b3": 300,
+    "efficientnet_v2_s": 384,
+    "efficientnet_v2_m": 480,
+    "efficientnet_v2_l": 480,
+}
+
+# timm's copies of torchvision's files: the same numbers, measured with another resampling.
+COPIES = ("tv_in1k", "tv2_in1k")
+
+SHOWN = 8  # names at most in a message
+
 
 @cache
 def every() -> dict[str, tuple[Weights, ...]]:
-    """The entries of each backbone that has some, the best first.
+    """The entries of each backbone that has some, by name.
 
-    Carried by a package before others, so that nothing is downloaded; permitted to be sold before others;
-    then by published top-1.
+    First what "imagenet" means; then by published top-1, figures at the backbone's own size before others; at
+    the end those that forbid commercial use.
     """
     found: dict[str, list[Weights]] = {}
-    for entry in lite.entries():
-        found.setdefault(entry.backbone, []).append(entry)
-    return {backbone: tuple(sorted(rows, key=_rank)) for backbone, rows in found.items()}
+    for publisher in (torchvision, timm, keras_applications, lite):
+        for entry in publisher.entries():
+            found.setdefault(entry.backbone, []).append(entry)
+    return {backbone: _ordered(found[backbone]) for backbone in sorted(found)}
 
 
-def _rank(entry: Weights) -> tuple[bool, bool, float]:
-    return not isinstance(entry.where, Packaged), not entry.commercial, -entry.top1
+def _ordered(rows: list[Weights]) -> tuple[Weights, ...]:
+    best = _best(rows)
+    return tuple(
+        sorted(
+            rows, key=lambda row: (row is not best, not row.commercial, not _own(row), -row.top1, row.name)
+        )
+    )
+
+
+def _best(rows: list[Weights]) -> Weights | None:
+    """What "imagenet" is to mean.
+
+    What a package carries, so that nothing is downloaded; else the best published top-1 at the backbone's own
+    size, of what may be used commercially.
+    """
+    carried = [row for row in rows if isinstance(row.where, Packaged)]
+    fit = [row for row in rows if row.commercial and _own(row) and row.name not in COPIES]
+    return max(carried or fit, key=lambda row: row.top1, default=None)
+
+
+def _own(entry: Weights) -> bool:
+    """Whether its top-1 is that at the backbone's own size."""
+    return entry.image_size == image_size(entry.backbone)
+
+
+def image_size(backbone: str) -> int:
+    """Pixels a side that a backbone with weights takes unless told otherwise.
+
+    >>> image_size("efficientnet_b2")
+    260
+    """
+    return SIZES.get(backbone, 224)
 
 
 def entries(backbone: str) -> tuple[Weights, ...]:
@@ -63,12 +123,17 @@ def unpublished(backbone: str) -> UsageError:
 
 def unknown(backbone: str, name: str) -> UsageError:
     """What is to be said of a name that is none of the backbone's."""
-    names = [DEFAULT, *(row.name for row in entries(backbone))] if default(backbone) else []
+    rows = entries(backbone)
+    names = [DEFAULT] * (default(backbone) is not None) + [row.name for row in rows]
     near = difflib.get_close_matches(name, names, 1)
     guess = f"Did you mean '{near[0]}'? " if near else ""
+    if len(names) > SHOWN:  # some have thirty
+        named = f"one of its {len(rows)} sets ('tlkit weights ls {backbone}' lists them)"
+    else:
+        named = ", ".join(names)
     return UsageError(
         f"{backbone} has no weights called '{name}', and no file is called that.",
-        f"{guess}Use {', '.join(names)}, None (--weights none), or NAME=FILE for a file of your own."
+        f"{guess}Use {named}, None (--weights none), or NAME=FILE for a file of your own."
         if names
         else unpublished(backbone).hint,
     )

@@ -1,7 +1,7 @@
 """What to say of weights that are not on this machine: where to put them, and what is here now."""
 
 import os
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from tlkit.errors import Unreachable, WeightsError
 from tlkit.weights import cache, catalogue
@@ -20,10 +20,10 @@ def offline() -> str:
     return ""
 
 
-def unreachable(entry: Weights, reason: str) -> Unreachable:
+def unreachable(entry: Weights, reason: str, asked: str) -> Unreachable:
     return Unreachable(
         f"The weights {entry.name} of {entry.backbone} are not on this machine, and {reason}.",
-        f"{by_hand(entry)} {at_hand(entry)}",
+        f"{by_hand(entry, asked)} {at_hand(entry)}",
     )
 
 
@@ -47,15 +47,14 @@ def from_mirror(entry: Weights, mirror: str) -> WeightsError:
     )
 
 
-def by_hand(entry: Weights) -> str:
-    """How to have the file without a network: its address, its name and its folder."""
-    path = cache.target(entry)
-    address = entry.where.address
+def by_hand(entry: Weights, asked: str = "") -> str:
+    """How to have the file without a network: its address unless just said, its name and its folder."""
+    file = "that file" if asked == entry.where.address else entry.where.address
     if isinstance(entry.where, Packaged):
-        return f"Put it as {path}."
+        return f"Put {PurePosixPath(entry.where.file).name} into {cache.target(entry).parent}."
     return (
-        f"Save {address} as {path}, or use '{entry.command} --to DIR' where there is a network and "
-        f"set {cache.MIRROR}=DIR here."
+        f"Save {file} as {cache.target(entry)}, or use '{entry.command} --to DIR' where there is a network "
+        f"and set {cache.MIRROR}=DIR here."
     )
 
 

@@ -49,7 +49,7 @@ def mirror() -> str:
     given = os.environ.get(MIRROR, "").strip()
     if given.startswith("file:"):
         return unquote(urlsplit(given).path)
-    return given.rstrip("/") if is_address(given) else given and str(Path(given).expanduser())
+    return given.rstrip("/") if is_address(given) else os.path.expanduser(given)
 
 
 def is_address(given: str) -> bool:

@@ -53,19 +53,21 @@ class _Unwritten(Exception):
 
 
 def download(
-    asked: str, find: Callable[[], Source], part: Path, most: int, ticked: Callable[[int], None]
+    asked: str, find: Callable[[], Source], part: Path, most: int, known: bool, ticked: Callable[[int], None]
 ) -> tuple[Source, bool]:
     """Have in `part` the file that `find` leads to; also, whether it was put together from several pieces.
 
-    `asked` is its address as the reader knows it. `ticked` is told how many bytes there are. No more
-    than `most` are taken.
+    `asked` is its address as the reader knows it. No more than `most` bytes are taken. `known` is whether
+    the caller can tell the right file from others. `ticked` is told how many bytes there are.
 
     Raises `Failed`, or `OSError` if `part` cannot be written.
     """
-    tries, had = 1, _size(part)
+    tries, had, source = 1, _size(part), None
     while True:
         try:
-            source = find()
+            source, before = find(), source
+            if before is None and not (known or source.sha256):
+                part.unlink(missing_ok=True)  # nobody would see if what is there were of another file
             pieced = _size(part) > 0
             _get(source, part, most, ticked)
             return source, pieced
@@ -170,8 +172,10 @@ def _room(part: Path, there: int, coming: int, most: int) -> None:
     """Whether what is announced is to be had, and has room."""
     if there + coming > most:
         raise Failed(f"the server announces {there + coming:,} bytes, where {most:,} are the most expected")
-    if shutil.disk_usage(part.parent).free < coming:
-        raise _Unwritten(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+    free = shutil.disk_usage(part.parent).free
+    if free < coming:
+        needed = f"{coming:,} bytes more are needed, {free:,} are free"
+        raise _Unwritten(OSError(errno.ENOSPC, needed))
 
 
 def _flush(file: BinaryIO) -> None:

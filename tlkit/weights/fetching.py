@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
+from tlkit import files
 from tlkit.errors import WeightsError
 from tlkit.progress import SILENT, Silent, Task
 from tlkit.weights import absent, cache, downloading, pins
@@ -25,12 +26,12 @@ def fetch(entry: Weights, *, progress: Silent = SILENT) -> Path:
 
     Raises `WeightsError`, of which `Unreachable` says that there is no network, or is to be none.
     """
-    if not entry.commercial:
-        progress.note(f"{_called(entry)} are {entry.licence}: commercial use is not permitted.")
-    path = _found(entry, progress)
+    path = found(entry, progress)
     if path is None:
         path = cache.target(entry)
         obtain(entry, path, progress)
+    elif not entry.commercial:
+        progress.note(f"{_called(entry)} are {entry.licence}: commercial use is not permitted.")
     return path
 
 
@@ -38,7 +39,7 @@ def _called(entry: Weights) -> str:
     return f"The weights {entry.name} of {entry.backbone}"
 
 
-def _found(entry: Weights, progress: Silent) -> Path | None:
+def found(entry: Weights, progress: Silent) -> Path | None:
     """The first file on this machine that is the entry's, whoever keeps it."""
     for place in cache.places(entry):
         try:
@@ -54,15 +55,16 @@ def _found(entry: Weights, progress: Silent) -> Path | None:
     return None
 
 
-def obtain(entry: Weights, path: Path, progress: Silent = SILENT) -> None:
-    """Have the entry's file at `path`, downloaded, checked, and recorded if its publisher states no sha256.
+def obtain(entry: Weights, path: Path, progress: Silent = SILENT) -> str:
+    """Have the entry's file at `path`, downloaded and checked; returns its sha256.
 
     One process does it; others that want the same file wait for it, and find it done.
     """
     asked, find = _source(entry)
-    with _writing(path, entry), _locked(path, progress):
-        if path.is_file() and not cache.compare(entry, path)[1]:
-            return  # another process was quicker
+    with writing(path), _locked(path, progress):
+        sha256, wrong = cache.compare(entry, path) if path.is_file() else ("", "absent")
+        if not wrong:
+            return sha256  # another process was quicker
         kind = "" if entry.commercial else ", commercial use not permitted"
         progress.note(
             f"Downloading {entry.name} of {entry.backbone} from {asked}: {entry.licence}{kind}, "
@@ -72,6 +74,7 @@ def obtain(entry: Weights, path: Path, progress: Silent = SILENT) -> None:
         sha256 = _whole(entry, asked, find, part, progress)
         os.replace(part, path)
     _record(entry, sha256, asked, progress)
+    return sha256
 
 
 def _source(entry: Weights) -> tuple[str, Callable[[], Source]]:
@@ -79,26 +82,24 @@ def _source(entry: Weights) -> tuple[str, Callable[[], Source]]:
     mirror = cache.mirror()
     if cache.is_address(mirror):
         address = f"{mirror}/{quote(entry.where.path)}"
-        found: Callable[[], Source] = partial(Source, address)
+        find: Callable[[], Source] = partial(Source, address)
     elif mirror:
         raise absent.from_mirror(entry, mirror)
     elif isinstance(entry.where, Packaged):
         raise absent.package(entry)
     elif isinstance(entry.where, Hub):
-        address, found = downloading.hub_address(entry.where), partial(downloading.hub, entry.where)
+        address, find = downloading.hub_address(entry.where), partial(downloading.hub, entry.where)
     else:
-        address, found = entry.where.address, partial(Source, entry.where.address)
+        address, find = entry.where.address, partial(Source, entry.where.address)
     if absent.offline():
-        raise absent.unreachable(entry, f"{absent.offline()} is set, so {address} is not asked for")
-    return address, found
+        raise absent.unreachable(entry, f"{absent.offline()} forbids to ask for {address}", address)
+    return address, find
 
 
 def _whole(entry: Weights, asked: str, find: Callable[[], Source], part: Path, progress: Silent) -> str:
     """The sha256 of the file that is then in `part`, which is the entry's."""
-    # What nobody has stated a hash of could be put together from two files, and nobody would see it.
-    if not cache.stated(entry) and not isinstance(entry.where, Hub):
-        part.unlink(missing_ok=True)
-    most = 2 * entry.bytes + 16 * MB if cache.pinnable(entry) else entry.bytes
+    known = bool(cache.stated(entry))
+    most = 2 * entry.bytes + 16 * MB  # which is a guess for some
     for anew in (False, True):
         begun = part.stat().st_size if part.exists() else 0
         total = max(1, -(-(entry.bytes - begun) // MB))
@@ -108,9 +109,9 @@ def _whole(entry: Weights, asked: str, find: Callable[[], Source], part: Path, p
                 task.tick(max(0, (there - begun) // MB - task.done))
 
             try:
-                source, pieced = downloading.download(asked, find, part, most, ticked)
+                source, pieced = downloading.download(asked, find, part, most, known, ticked)
             except Failed as failed:
-                raise _explained(entry, failed) from failed
+                raise _explained(entry, asked, failed) from failed
             task.tick(max(0, task.total - task.done))  # the last part of a megabyte
         sha256, wrong = cache.compare(entry, part, source.sha256)
         if not wrong:
@@ -128,12 +129,16 @@ def _whole(entry: Weights, asked: str, find: Callable[[], Source], part: Path, p
     )
 
 
-def _explained(entry: Weights, failed: Failed) -> WeightsError:
+def _explained(entry: Weights, asked: str, failed: Failed) -> WeightsError:
     if failed.unreachable:
-        return absent.unreachable(entry, failed.reason)
-    return WeightsError(
-        f"{_called(entry)} could not be fetched: {failed.reason}.", failed.hint or absent.by_hand(entry)
-    )
+        return absent.unreachable(entry, failed.reason, asked)
+    if cache.mirror():
+        hint = f"'{entry.command} --to DIR' makes a folder of what a mirror is to hold."
+    else:
+        hint = f"Use other weights ('tlkit weights ls {entry.backbone}'), or --weights {entry.name}=FILE."
+    if failed.tries > 1:
+        hint = "Run again: what has arrived is kept, and gone on with."
+    return WeightsError(f"{_called(entry)} could not be fetched: {failed.reason}.", failed.hint or hint)
 
 
 def _record(entry: Weights, sha256: str, address: str, progress: Silent) -> None:
@@ -148,23 +153,25 @@ def _record(entry: Weights, sha256: str, address: str, progress: Silent) -> None
 
 
 @contextmanager
-def _writing(path: Path, entry: Weights) -> Iterator[None]:
+def writing(path: Path) -> Iterator[None]:
     """Say of every `OSError` of the block, which writes in the folder of `path`, what to do about it."""
     folder, part = path.parent, path.with_name(f".{path.name}.part")
+    ours = files.home() and path.is_relative_to(cache.folder())
+    other = "set TLKIT_HOME to another one" if ours else "choose another one"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         yield
     except OSError as error:
+        reason = error.strerror or str(error) or type(error).__name__
+        reason = reason[0].lower() + reason[1:]
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             part.unlink(missing_ok=True)
             raise WeightsError(
-                f"There is no room in {folder} for the {entry.bytes:,} bytes of {path.name}.",
-                "Free some space, or set TLKIT_HOME to a folder on another disk.",
+                f"{folder} has no room for {path.name}: {reason}.",
+                f"Free some space in that folder, or {other}.",
             ) from error
-        reason = error.strerror or str(error) or type(error).__name__
         raise WeightsError(
-            f"{folder} cannot be written: {reason[0].lower()}{reason[1:]}.",
-            "Set TLKIT_HOME to a folder that can be.",
+            f"{folder} cannot be written: {reason}.", f"Make that folder writable, or {other}."
         ) from error
 
 

@@ -10,8 +10,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from make_golden import ROOT
-from old_torch import GOOD, ORDERED, Raw, code, named, places, refused, tensor, write
+from refusals import refused
+from torch_by_hand import GOOD, GOOD_ARCHIVE, ORDERED, Raw, archive, code, named, places, tensor, write
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 class Calls:
@@ -88,12 +90,20 @@ def state(target, value):
     return Raw(target + code(value) + b"b")
 
 
-FLOATS = named("torch", "FloatStorage")
+FLOATS, PARAMETER = named("torch", "FloatStorage"), named("torch.nn.parameter", "Parameter")
 
 # These need torch, or something of ours, to do harm; nothing of them may be asked for.
 GADGETS = {
     "torch.load": call("torch", "load", "other.pth"),
     "torch.hub": call("torch.hub", "load", "owner/repository", "model"),
+    "a training program's arguments": call("argparse", "Namespace"),
+    "a number of NumPy's": call("numpy.core.multiarray", "scalar", None),
+    "a parameter of a class": state(call("torch.nn.parameter", "Parameter", FLOATS), (True, False, None)),
+    "a parameter's hooks": state(Raw(PARAMETER + b"(" + tensor() + b"tR"), (True, False, {"hook": 1})),
+    "a parameter's own state": state(Raw(PARAMETER + b"(" + tensor() + b"tR"), {"__reduce__": 1}),
+    "hooks on what is rebuilt": Raw(
+        named("torch._utils", "_rebuild_parameter") + b"(" + tensor() + b"\x88" + code({"hook": 1}) + b"tR"
+    ),
     "a tensor's own class": call("torch._tensor", "_rebuild_from_type_v2", None),
     "a parameter with state": call("torch._utils", "_rebuild_parameter_with_state", None),
     "a sparse tensor": call("torch._utils", "_rebuild_sparse_tensor", None),
@@ -170,7 +180,11 @@ def test_an_exploit_runs_in_pickle_and_not_in_ours(exploit, tmp_path):
 
 @pytest.mark.parametrize("gadget", GADGETS)
 def test_nothing_but_tensors_can_be_asked_for(gadget):
-    for content in [*places(code(GADGETS[gadget]) + b"."), write({"weight": GADGETS[gadget]})]:
+    for content in [
+        *places(code(GADGETS[gadget]) + b"."),
+        write({"weight": GADGETS[gadget]}),
+        archive({"weight": GADGETS[gadget]}),
+    ]:
         refused(content)
 
 
@@ -180,36 +194,42 @@ def test_a_bomb_does_not_go_off(bomb):
 
 
 def test_python_does_nothing_while_a_hostile_file_is_read(tmp_path):
-    """The interpreter's own audit: no import, open, exec, process or pickle lookup."""
+    """The interpreter's own audit: no import, open, exec, process or pickle lookup; and little memory."""
     marker = tmp_path / "executed"
     payloads = [make(str(marker)) for make in EXPLOITS.values()]
     payloads += [code(gadget) + b"." for gadget in GADGETS.values()]
     contents = [content for payload in payloads for content in places(payload)]
-    for number, content in enumerate([GOOD, *contents]):
+    contents += [form({"weight": bomb}) for bomb in BOMBS.values() for form in (write, archive)]
+    for number, content in enumerate([GOOD, GOOD_ARCHIVE, *contents]):
         (tmp_path / f"{number}.pth").write_bytes(content)
     child = """
 import json, pathlib, sys
-from tlkit.backbones import torch_file
-from tlkit.errors import WeightsError
+from tlkit.weights import torch_file
+from tlkit.weights.numbers import Refused
 contents = [path.read_bytes() for path in pathlib.Path(sys.argv[1]).glob("*.pth")]
-try:
-    torch_file.read(b"", "warm-up")  # imports what an exception needs
-except WeightsError:
-    pass
-events, watching = [], True
-sys.addaudithook(lambda event, arguments: events.append(event) if watching else None)
-read = 0
-for content in contents:
+
+def kilobytes():
+    status = pathlib.Path("/proc/self/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0])
+
+def read(content):
     try:
-        torch_file.read(content, "evil.pth")
-        read += 1
-    except WeightsError:
-        pass
+        return bool(torch_file.read(content))
+    except (Refused, *torch_file.DAMAGE):
+        return False
+
+for name in ("0", "1", "2"):  # imports what good files and an exception need
+    read(pathlib.Path(sys.argv[1], f"{name}.pth").read_bytes())
+before, events, watching = kilobytes(), [], True
+sys.addaudithook(lambda event, arguments: events.append(event) if watching else None)
+good = sum(map(read, contents))
 watching = False
 modules = sorted({"keras", "tensorflow", "torch"} & set(sys.modules))
-print(json.dumps({"files": len(contents), "read": read, "events": sorted(set(events)), "modules": modules}))
+report = {"files": len(contents), "read": good, "events": sorted(set(events)), "modules": modules}
+print(json.dumps(report | {"megabytes": (kilobytes() - before) // 1024}))
 """
     command = [sys.executable, "-c", child, str(tmp_path)]
-    report = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
-    assert json.loads(report) == {"files": len(contents) + 1, "read": 1, "events": [], "modules": []}
+    report = json.loads(subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout)
+    assert report.pop("megabytes") < 64
+    assert report == {"files": len(contents) + 2, "read": 2, "events": [], "modules": []}
     assert not marker.exists()

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from tlkit import backbones, classifier
+from tlkit.backbones import saved
 from tlkit.data import FITS
 from tlkit.errors import UsageError
 from tlkit.formats import keras_file
@@ -186,7 +187,7 @@ def test_lenet_has_the_parameters_that_textbooks_give_and_sees_the_mean_of_the_c
     np.testing.assert_allclose(built.predict_on_batch(photos), expected, atol=1e-6)
     assert not [layer for layer in built.layers if isinstance(layer, keras.Model)]
     built.save(tmp_path / "model.keras")
-    again = keras_file.load(tmp_path / "model.keras")
+    again = saved.load(tmp_path / "model.keras")
     np.testing.assert_allclose(again.predict_on_batch(photos), expected, atol=1e-6)
     assert classifier.part(again, "stem", "logits").output_shape == (None, 10)
 

@@ -8,6 +8,7 @@ import keras
 from keras import KerasTensor, Model, layers
 
 from tlkit import backbones
+from tlkit.backbones.loading import Loaded
 from tlkit.backbones.taps import stages
 from tlkit.errors import UsageError
 
@@ -23,7 +24,7 @@ def build(
     image_size: int | None = None,
     head: str = "linear",
     dropout: float = 0.2,
-    weights: str | None = "imagenet",
+    weights: str | Loaded | None = "imagenet",
     policy: str = "float32",
     seed: int = 0,
     fit: str = "stretch",
@@ -80,7 +81,7 @@ def _built(
     backbone: str,
     classes: Sequence[str],
     image_size: int | None,
-    weights: str | None,
+    weights: Any,
     *,
     head: str,
     dropout: float,
@@ -116,11 +117,9 @@ def _built(
     return Model(trunk.input, x, name=backbone), others
 
 
-def _trunk(
-    backbone: str, image_size: int | None, weights: str | None, seed: int, options: dict[str, Any]
-) -> Model:
+def _trunk(backbone: str, image_size: int | None, weights: Any, seed: int, options: dict[str, Any]) -> Model:
     row = backbones.variant(backbone)
-    side = image_size or row.image_size
+    side = image_size or backbones.image_size(backbone, weights)
     given = {"weights": weights, "input_shape": (side, side, row.channels), **options}
     if weights is None:
         given["seed"] = seed

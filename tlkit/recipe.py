@@ -18,6 +18,7 @@ from typing import Any, get_type_hints
 
 from tlkit import backbones
 from tlkit.errors import OutputError, RecipeError, TlkitError, UnknownBackbone, UsageError
+from tlkit.weights import catalogue
 
 SHOWN = 10  # findings that are told in full
 LONG = 160  # letters of a value in a message
@@ -39,8 +40,9 @@ class Recipe:
     backbone: str = knob("efficientnet_lite0", "The network to start from; 'tlkit backbones' lists them.")
     weights: str = knob(
         "imagenet",
-        "What it has learned before: imagenet; none, to train it from scratch; or a weights file.",
-        metavar="imagenet|none|FILE",
+        "What it has learned before: imagenet, or another set ('tlkit weights ls'); none, to train it from "
+        "scratch; an earlier run (its folder, or last); a file; or NAME=FILE, a file of that set's kind.",
+        metavar="imagenet|none|NAME|RUN|FILE|NAME=FILE",
     )
     epochs: int = knob(
         5,
@@ -281,15 +283,27 @@ def _typed(name: str, value: Any) -> Any:
     raise RecipeError(f"{name} is {_quoted(value)}; it has to be {words.get(kind, 'a whole number')}.")
 
 
+def _means_weights(value: str) -> bool:
+    """Whether a text may mean weights of some backbone; of which, is not known here."""
+    file = value.partition("=")[2] or value
+    known = {
+        "imagenet",
+        "none",
+        "last",
+        *(entry.name for rows in catalogue.every().values() for entry in rows),
+    }
+    return value in known or Path(value).expanduser().exists() or Path(file).expanduser().exists()
+
+
 def _in_bounds(name: str, value: Any) -> Any:
     """`value`, if the limits of its field allow it."""
     limits = KNOBS[name].metadata
     if name == "backbone":
         backbones.family(value)
-    if name == "weights" and value not in ("imagenet", "none") and not Path(value).is_file():
+    if name == "weights" and not _means_weights(value):
         raise UsageError(
-            f"weights is {_quoted(value)}, and there is no such file.",
-            "Use imagenet, none, or a weights file.",
+            f"weights is {_quoted(value)}, and there is no such file, run or set of weights.",
+            "Use imagenet, none, a name that 'tlkit weights ls' lists, a file, a run or NAME=FILE.",
         )
     if name == "split" and value != "last" and not Path(value).exists():
         raise UsageError(

@@ -13,7 +13,7 @@ from rows import EXPECTED, TESTS, photos
 from test_parity import drawn
 
 from tlkit import backbones, classifier
-from tlkit.backbones import build, feature_pyramid, fpn, frame, variant
+from tlkit.backbones import build, conversion, feature_pyramid, fpn, variant
 from tlkit.errors import UsageError
 from tlkit.formats import litert, operations
 
@@ -45,7 +45,7 @@ def test_agrees_with_torchvision(rounded, size, golden):
     theirs = golden("feature_pyramid")
     tensors = drawn(theirs, 1.0)
     model = fpn(pools(size, rounded), PYRAMID)
-    frame.fill(model, tensors, names(), "torchvision")
+    conversion.give(model, tensors, names(), "torchvision")
     found = model((picture(size)[None] - 127.5) / 127.5)
     assert [*found] == [*LEVELS]
     for name, value in found.items():

@@ -167,7 +167,7 @@ def test_every_option_takes_effect(option):
         ({"weights": None, "geometry": "caffe"}, "no geometry called 'caffe'. Use 'tensorflow' or 'torch'."),
         (
             {"geometry": "torch"},
-            "the weights 'imagenet' fit the geometry 'tensorflow', not 'torch'. Leave geometry out, or use",
+            "the weights 'pypi' fit the geometry 'tensorflow', not 'torch'. Leave geometry out, or use",
         ),
     ],
 )

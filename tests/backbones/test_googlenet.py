@@ -8,7 +8,7 @@ import tensorflow as tf
 from make_golden import picture, sample
 from rows import counts
 
-from tlkit.backbones import anatomy, build, frame, googlenet, pyramid
+from tlkit.backbones import anatomy, build, conversion, googlenet, pyramid
 from tlkit.errors import UsageError, WeightsError
 
 HEADS = ["top_logits", "top_auxiliary1_logits", "top_auxiliary2_logits"]
@@ -201,17 +201,17 @@ def test_a_whole_published_file_fits_with_and_without_auxiliary_classifiers(gold
     row, geometry = googlenet.VARIANTS["googlenet"], googlenet.GEOMETRIES["torch"]
     names = googlenet.torchvision_names(row, geometry)
     plain = build("googlenet", weights=None, classifier_activation=None, input_shape=(93, 93, 3))
-    frame.fill(plain, tensors, names, "torchvision")
+    conversion.give(plain, tensors, names, "torchvision")
     expected = theirs["93/top_logits"]
     assert abs(sample(plain(picture(93)[None]).numpy()) - expected).max() <= 1e-4 * abs(expected).max()
     trunk = build("googlenet", weights=None, include_top=False)
-    frame.fill(trunk, tensors, names, "torchvision", include_top=False)
+    conversion.give(trunk, tensors, names, "torchvision", top=False)
 
     # Not the other way round: who asks for auxiliary classifiers gets all of them filled, or an error.
     three = build("googlenet_test", weights=None, auxiliary=True)
     names = googlenet.torchvision_names(googlenet.VARIANTS["googlenet_test"], geometry)
     with pytest.raises(WeightsError, match="no tensor 'aux1.conv.conv.weight'"):
-        frame.fill(three, without_heads(names), names, "torchvision")
+        conversion.give(three, without_heads(names), names, "torchvision")
 
 
 def without_heads(names):

@@ -11,7 +11,7 @@ import seeded
 from make_golden import picture
 
 from tlkit import backbones
-from tlkit.backbones import frame
+from tlkit.backbones import conversion
 from tlkit.backbones.anatomy import cost, multiply_adds
 
 TWINS = cases.twins()
@@ -52,7 +52,7 @@ def theirs(twin, size):
             continue
         for variable in layer.weights:  # unlike `variables`, without the state of a dropout
             depthwise = isinstance(layer, keras.layers.DepthwiseConv2D) and variable.name == "kernel"
-            # As their files call it, and `weights.PARTS`.
+            # As their files call it, and `conversion.KERAS`.
             name = f"{layer.name}/{'depthwise_' * depthwise}{called(layer, variable)}"
             tensors[name] = seeded.tensor(name, tuple(variable.shape), twin.gain)
             variable.assign(tensors[name])
@@ -66,7 +66,7 @@ def ours(twin, size, tensors):
     options = {"weights": None, "classifier_activation": None, **twin.options}
     model = backbones.build(twin.backbone, input_shape=(size, size, 3), **options)
     geometry = family.geometries[twin.options.get("geometry", variant.geometries[0])]
-    frame.fill(model, tensors, family.names["keras"](variant, geometry), "keras")
+    conversion.give(model, tensors, family.names["keras"](variant, geometry), "keras")
     return model
 
 

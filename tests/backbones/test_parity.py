@@ -10,7 +10,7 @@ import seeded
 from make_golden import BATCH, digest, picture, sample
 
 from tlkit import backbones
-from tlkit.backbones import frame, weights
+from tlkit.backbones import conversion
 
 CASES = cases.load()
 
@@ -39,8 +39,8 @@ def filled(case, tensors, **options):
         family = importlib.import_module(f"tlkit.backbones.{backbones.family(case.backbone)}").FAMILY
         geometry = family.geometries[case.options.get("geometry", variant.geometries[0])]
         names = family.names[case.publisher](variant, geometry)
-    seen = {ours: weights.Seen(*source) for ours, source in names.items() if type(source) is tuple}
-    frame.fill(model, tensors, {**names, **seen}, case.publisher)
+    seen = {ours: conversion.Seen(*source) for ours, source in names.items() if type(source) is tuple}
+    conversion.give(model, tensors, {**names, **seen}, case.publisher)
     return model
 
 

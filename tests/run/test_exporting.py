@@ -1,3 +1,4 @@
+import json
 import shutil
 from pathlib import Path
 
@@ -6,7 +7,6 @@ import pytest
 import tlkit
 from tlkit import formats
 from tlkit.errors import UsageError
-from tlkit.run import gate
 
 
 @pytest.fixture
@@ -24,15 +24,20 @@ def test_the_default_is_float16_tflite_in_the_runs_own_folder(finished):
 
 
 @pytest.mark.parametrize(
-    ("backbone", "weights", "expected"),
+    ("told", "weights", "expected"),
     [
-        ("efficientnet_lite0", "imagenet", "Apache-2.0"),
-        ("efficientnet_lite0", "none", ""),
-        ("efficientnet_test", "none", ""),
+        ({"weights": {"name": "fcmae_ft_in1k", "licence": "CC-BY-NC-4.0"}}, "fcmae_ft_in1k", "CC-BY-NC-4.0"),
+        ({"weights": {"name": None, "licence": None}}, "mine.keras", ""),
+        ({"weights": None}, "none", ""),
+        ({}, "imagenet", "Apache-2.0"),  # written before tlkit had a catalogue
+        ({}, "none", ""),
     ],
 )
-def test_the_licence_is_that_of_the_weights_a_run_began_with(backbone, weights, expected):
-    assert gate.licence(backbone, weights) == expected
+def test_the_licence_is_that_of_the_weights_a_run_began_with(told, weights, expected, tmp_path):
+    about = {"backbone": "efficientnet_lite0", **told}
+    (tmp_path / "run.json").write_text(json.dumps(about))
+    (tmp_path / "recipe.toml").write_text(f'weights = "{weights}"\n')
+    assert origin.licence(tmp_path) == expected
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
     from keras import Model
 
+    from tlkit.backbones.loading import Loaded
     from tlkit.backbones.options import Options, Row
+    from tlkit.progress import Silent
 
 INDEX = {
     "neocognitron": "neocognitron:Neocognitron",
@@ -164,7 +166,7 @@ _LATE = {
     "pyramid": "taps",
 }
 
-__all__ = ["INDEX", "auxiliary", "build", "family", "variant", *_LATE, *_BUILDERS]
+__all__ = ["INDEX", "auxiliary", "build", "family", "image_size", "pretrained", "variant", *_LATE, *_BUILDERS]
 
 
 def build(name: str, /, **options: "Unpack[Options]") -> "Model":
@@ -179,8 +181,23 @@ def build(name: str, /, **options: "Unpack[Options]") -> "Model":
 
 
 def variant(name: str) -> "Row":
-    """The row of `name` in its family's table: sizes, parameters, weights entries."""
+    """The row of `name` in its family's table: sizes, parameters."""
     return importlib.import_module(f"{__name__}.{family(name)}").VARIANTS[name]
+
+
+def pretrained(name: str, weights: Any, progress: "Silent | None" = None) -> "Loaded":
+    """What `weights=` of a builder means, fetched and read: to be asked about, and given to `build` as it is.
+
+    Raises `UsageError` or `WeightsError`, as the builder does.
+    """
+    module = importlib.import_module(f"{__name__}.{family(name)}")
+    return importlib.import_module(f"{__name__}.loading").choose(name, module.FAMILY, weights, progress)
+
+
+def image_size(name: str, weights: Any = None) -> int:
+    """Pixels a side that `name` is built for with these weights, unless others are asked for."""
+    settings = importlib.import_module(f"{__name__}.options")
+    return settings.image_size(name, variant(name), weights)
 
 
 def auxiliary(name: str) -> float | None:

@@ -13,10 +13,10 @@ from typing import NamedTuple, Unpack
 
 from keras import KerasTensor, Model, layers
 
+from tlkit.backbones.conversion import Seen, Source
 from tlkit.backbones.frame import LOGITS, Family, assemble, logits
 from tlkit.backbones.layers import HE_INCOMING, Geometry, conv_relu, dense_relu, mark, response_norm
 from tlkit.backbones.options import Options
-from tlkit.backbones.weights import Seen, Source, Weights
 
 
 class Variant(NamedTuple):
@@ -32,7 +32,6 @@ class Variant(NamedTuple):
     multiply_adds: int  # at image_size
     top1: float | None  # published, ImageNet, share
     least: int  # pixels a side that leave one place after the last pool
-    weights: tuple[Weights, ...] = ()
     geometries: tuple[str, ...] = ("torch",)
     dropout: float = 0.5
     classes: int = 1000

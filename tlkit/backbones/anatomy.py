@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import keras
 from keras import KerasTensor, Layer, Model, layers, tree
 
-from tlkit.backbones.frame import TOP
+from tlkit.backbones.conversion import TOP
 from tlkit.backbones.taps import pyramid
 
 CONVOLUTIONS = layers.Conv2D | layers.DepthwiseConv2D | layers.SeparableConv2D

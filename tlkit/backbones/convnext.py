@@ -16,10 +16,10 @@ from typing import NamedTuple, Unpack
 
 from keras import KerasTensor, Model, initializers, layers, ops
 
+from tlkit.backbones.conversion import Seen, Source, Stored
 from tlkit.backbones.frame import LOGITS, Family, assemble, logits
 from tlkit.backbones.layers import TORCH, Geometry, drop_path, mark
 from tlkit.backbones.options import Options
-from tlkit.backbones.weights import Seen, Source, Stored, Weights
 
 
 class Variant(NamedTuple):
@@ -31,7 +31,6 @@ class Variant(NamedTuple):
     top1: float | None  # published, ImageNet, share: torchvision's IMAGENET1K_V1 or timm's
     image_size: int = 224
     year: int = 2022  # of the paper
-    weights: tuple[Weights, ...] = ()
     geometries: tuple[str, ...] = ("torch",)
     dropout: float = 0.0  # the papers have none
     classes: int = 1000

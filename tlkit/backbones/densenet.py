@@ -11,14 +11,15 @@ in keras.applications (pool2_relu … pool4_relu, relu). The 1×1 convolution an
 counts to the transition after it begin the next stage.
 """
 
+import re
 from typing import NamedTuple, Unpack
 
 from keras import KerasTensor, Model, layers
 
+from tlkit.backbones.conversion import Source
 from tlkit.backbones.frame import LOGITS, Family, assemble
 from tlkit.backbones.layers import HE_INCOMING, TORCH, Geometry, conv, conv_norm, mark, max_pool, norm
 from tlkit.backbones.options import Options
-from tlkit.backbones.weights import Source, Weights
 
 
 class Variant(NamedTuple):
@@ -30,7 +31,6 @@ class Variant(NamedTuple):
     total_parameters: int  # with the moving statistics, as Keras counts
     multiply_adds: int  # at image_size
     top1: float | None  # published, ImageNet, share: torchvision's IMAGENET1K_V1
-    weights: tuple[Weights, ...] = ()
     geometries: tuple[str, ...] = ("torch", "keras")
     dropout: float = 0.0  # the paper has none on ImageNet
     classes: int = 1000
@@ -116,12 +116,16 @@ def names_keras(variant: Variant, geometry: Geometry) -> dict[str, Source]:
     return {**found, f"stage{len(variant.depths)}_norm": "bn", LOGITS: "predictions"}
 
 
+# As their files of 2017 have it, in which a module's name could hold a dot: "norm.1" for "norm1".
+OLDER = (re.compile(r"(denselayer\d+\.(?:norm|conv))\.(?=[12]\.)"), r"\1")
+
 FAMILY = Family(
     VARIANTS,
     GEOMETRIES,
     body,
     {"torchvision": names_torch, "timm": names_torch, "keras": names_keras},
     unused={"drop_path": "it has no residual branches"},
+    renamed={"torchvision": OLDER, "timm": OLDER},
 )
 
 

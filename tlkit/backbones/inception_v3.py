@@ -15,10 +15,10 @@ from typing import Literal, NamedTuple, Unpack
 
 from keras import KerasTensor, Model, initializers, layers
 
+from tlkit.backbones.conversion import Source, Unscaled
 from tlkit.backbones.frame import LOGITS, Family, assemble
 from tlkit.backbones.layers import conv, mark, norm
 from tlkit.backbones.options import Options
-from tlkit.backbones.weights import Source, Unscaled, Weights
 
 
 class Variant(NamedTuple):
@@ -31,7 +31,6 @@ class Variant(NamedTuple):
     total_parameters: int  # with the moving statistics, as Keras counts
     multiply_adds: int  # at image_size
     top1: float | None  # published, ImageNet, share: torchvision's IMAGENET1K_V1
-    weights: tuple[Weights, ...] = ()
     geometries: tuple[str, ...] = ("torch", "keras")
     dropout: float = 0.5  # torchvision's
     classes: int = 1000

@@ -22,7 +22,6 @@ from keras import KerasTensor, Model, layers
 from tlkit.backbones.frame import Family, assemble, logits
 from tlkit.backbones.layers import TORCH, Geometry, conv, mark
 from tlkit.backbones.options import Options
-from tlkit.backbones.weights import Weights
 
 
 class Variant(NamedTuple):
@@ -33,7 +32,6 @@ class Variant(NamedTuple):
     total_parameters: int
     multiply_adds: int
     top1: float | None = None
-    weights: tuple[Weights, ...] = ()
     geometries: tuple[str, ...] = ("paper",)
     classes: int = 10
     channels: int = 1

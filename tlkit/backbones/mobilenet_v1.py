@@ -14,10 +14,10 @@ from typing import NamedTuple, Unpack, cast
 
 from keras import KerasTensor, Model
 
+from tlkit.backbones.conversion import Seen, Source
 from tlkit.backbones.frame import LOGITS, Family, assemble
 from tlkit.backbones.layers import TORCH, Geometry, conv_norm, depthwise_norm, mark
 from tlkit.backbones.options import ALPHA, Options, WidthOptions
-from tlkit.backbones.weights import Seen, Source, Weights
 
 
 class Variant(NamedTuple):
@@ -29,7 +29,6 @@ class Variant(NamedTuple):
     top1: float | None  # published, ImageNet, share: TF-Slim's table
     image_size: int = 224
     depths: tuple[int, ...] = (1, 2, 2, 6, 2)  # blocks in each stage
-    weights: tuple[Weights, ...] = ()
     classes: int = 1000
     channels: int = 3
     dropout: float = 0.001  # TF-Slim and keras.applications

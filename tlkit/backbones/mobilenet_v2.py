@@ -11,10 +11,10 @@ from typing import NamedTuple, Unpack, cast
 
 from keras import KerasTensor, Model
 
+from tlkit.backbones.conversion import Source
 from tlkit.backbones.frame import LOGITS, Family, assemble
 from tlkit.backbones.layers import TORCH, Geometry, conv_norm, inverted, mark, rounded
 from tlkit.backbones.options import ALPHA, Options, WidthOptions
-from tlkit.backbones.weights import Source, Weights
 
 
 class Variant(NamedTuple):
@@ -27,7 +27,6 @@ class Variant(NamedTuple):
     image_size: int = 224
     depths: tuple[int, ...] = (1, 2, 3, 4, 3, 3, 1)  # blocks in each of `GROUPS`
     last: int = 1280  # channels of the last convolution; more where alpha is above 1, never fewer
-    weights: tuple[Weights, ...] = ()
     classes: int = 1000
     channels: int = 3
     dropout: float = 0.2  # TF-Slim, torchvision; keras.applications has none

@@ -12,10 +12,10 @@ from typing import NamedTuple, Unpack, cast
 
 from keras import KerasTensor, Model, initializers, layers
 
+from tlkit.backbones.conversion import Seen, Source
 from tlkit.backbones.frame import LOGITS, Family, assemble, logits
 from tlkit.backbones.layers import TORCH, Geometry, activation, conv_norm, inverted, mark, rounded
 from tlkit.backbones.options import ALPHA, Options, WidthOptions
-from tlkit.backbones.weights import Seen, Source, Weights
 
 
 class Row(NamedTuple):
@@ -68,7 +68,6 @@ class Variant(NamedTuple):
     geometries: tuple[str, ...] = ("tensorflow", "torch", "torchvision")
     minimalistic: bool = False
     image_size: int = 224
-    weights: tuple[Weights, ...] = ()
     classes: int = 1000
     channels: int = 3
     dropout: float = 0.2

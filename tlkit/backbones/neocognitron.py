@@ -30,7 +30,6 @@ from keras import KerasTensor, Model, initializers, layers, ops
 from tlkit.backbones.frame import Family, assemble
 from tlkit.backbones.layers import TORCH, Geometry, mark
 from tlkit.backbones.options import Options
-from tlkit.backbones.weights import Weights
 
 
 class Variant(NamedTuple):
@@ -39,7 +38,6 @@ class Variant(NamedTuple):
     total_parameters: int
     multiply_adds: int
     top1: float | None = None
-    weights: tuple[Weights, ...] = ()
     geometries: tuple[str, ...] = ("torch",)
     image_size: int = 28
     classes: int = 10

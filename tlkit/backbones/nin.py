@@ -13,10 +13,10 @@ from typing import Literal, NamedTuple, Unpack
 
 from keras import KerasTensor, Model, layers
 
+from tlkit.backbones.conversion import Source
 from tlkit.backbones.frame import LOGITS, Family, assemble
 from tlkit.backbones.layers import HE, conv_relu, mark
 from tlkit.backbones.options import Options
-from tlkit.backbones.weights import Source, Weights
 
 Pool = Literal["max", "mean"]
 
@@ -34,7 +34,6 @@ class Variant(NamedTuple):
     geometries: tuple[str, ...]
     least: int  # pixels a side that leave one place in the last stage
     top1: float | None = None  # the authors' figure for ImageNet is not known for sure
-    weights: tuple[Weights, ...] = ()
     dropout: float = 0.5
     channels: int = 3
     year: int = 2013  # of the paper

@@ -9,8 +9,9 @@ from typing import Any, Literal, NamedTuple, Protocol, TypedDict
 import keras
 import numpy as np
 
-from tlkit.backbones.weights import Weights
+from tlkit.backbones.loading import Loaded
 from tlkit.errors import UsageError
+from tlkit.weights import catalogue
 
 
 class Options(TypedDict, total=False):
@@ -23,9 +24,10 @@ class Options(TypedDict, total=False):
     network allows is TensorFlow's error, not tlkit's.
     """
 
-    weights: (
-        str | os.PathLike[str] | None
-    )  # "imagenet" (default if published), None: random, or a .pth of ours
+    # "imagenet", the default where one is published that may be used commercially; another entry of the
+    # catalogue by name ("tv_v1"); a file or a run's folder; "tv_v1=FILE", a file of that entry's kind; None:
+    # random. README has the catalogue and what files are read.
+    weights: str | os.PathLike[str] | Loaded | None
     include_top: bool  # True: the published classifier; False: the last feature map, or its pooling
     classes: int  # of a top without weights; default the variant's
     input_shape: tuple[int | None, int | None, int]  # default the variant's; None: any size
@@ -89,8 +91,6 @@ class Row(Protocol):
     def multiply_adds(self) -> int: ...  # of convolutions and dense layers, for one photograph
     @property
     def top1(self) -> float | None: ...  # published, ImageNet validation, one centre crop, share
-    @property
-    def weights(self) -> tuple[Weights, ...]: ...  # the first is "imagenet"
 
 
 class Rules(NamedTuple):
@@ -128,9 +128,10 @@ def _plain(value: Any) -> Any:
 
 
 def _filled_in(backbone: str, variant: Row, rules: Rules, options: Options) -> Options:
-    side = variant.image_size
+    weights = options.get("weights", catalogue.DEFAULT if catalogue.default(backbone) else None)
+    side = image_size(backbone, variant, weights)
     defaults: dict[str, Any] = {
-        "weights": variant.weights[0].name if variant.weights else None,
+        "weights": weights,
         "include_top": True,
         "classes": variant.classes,
         "input_shape": (side, side, variant.channels),
@@ -145,6 +146,14 @@ def _filled_in(backbone: str, variant: Row, rules: Rules, options: Options) -> O
         **{name: choice.default for name, choice in rules.own.items()},
     }
     return Options(**{**defaults, **options})  # type: ignore[typeddict-item]
+
+
+def image_size(backbone: str, variant: Row, weights: Any) -> int:
+    """Pixels a side unless others are asked for: those that the weights' published figure is of."""
+    if isinstance(weights, Loaded):
+        return weights.image_size or variant.image_size
+    entry = catalogue.find(backbone, weights.partition("=")[0]) if isinstance(weights, str) else None
+    return entry.image_size if entry else variant.image_size
 
 
 def _check_layout(backbone: str) -> None:
@@ -173,7 +182,8 @@ def _check_values(backbone: str, rules: Rules, given: Options) -> None:
     seed, classes = given["seed"], given["classes"]
     share = "a share from 0 to below 1"
     wrong = {
-        "weights": isinstance(given["weights"], str | os.PathLike | None) or "a name, a path or None",
+        "weights": isinstance(given["weights"], str | os.PathLike | Loaded | None)
+        or "a name, a path or None",
         "include_top": isinstance(given["include_top"], bool) or "True or False",
         "include_preprocessing": isinstance(given["include_preprocessing"], bool) or "True or False",
         "classes": type(classes) is int and classes >= 1 or "a whole number from 1 on",

@@ -13,10 +13,10 @@ from typing import Literal, NamedTuple, Unpack, cast
 
 from keras import KerasTensor, Model
 
+from tlkit.backbones.conversion import Source
 from tlkit.backbones.frame import LOGITS, Family, assemble
 from tlkit.backbones.layers import added, bottleneck, conv_norm, drop_path, mark, max_pool, projected
 from tlkit.backbones.options import Choice, Options
-from tlkit.backbones.weights import Source, Weights
 
 
 class ResNetOptions(Options, total=False):
@@ -45,7 +45,6 @@ class Variant(NamedTuple):
     multiply_adds: int  # at image_size
     top1: float | None  # published, ImageNet, share: torchvision's IMAGENET1K_V1
     geometries: tuple[str, ...] = ("torch", "keras")
-    weights: tuple[Weights, ...] = ()
     dropout: float = 0.0  # the paper has none
     classes: int = 1000
     channels: int = 3

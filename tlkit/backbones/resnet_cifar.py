@@ -14,10 +14,10 @@ from typing import Literal, NamedTuple, Unpack
 
 from keras import KerasTensor, Model, layers, ops
 
+from tlkit.backbones.conversion import Source
 from tlkit.backbones.frame import LOGITS, Family, assemble
 from tlkit.backbones.layers import activation, conv_norm, drop_path, mark
 from tlkit.backbones.options import Options
-from tlkit.backbones.weights import Source, Weights
 
 
 class Variant(NamedTuple):
@@ -28,7 +28,6 @@ class Variant(NamedTuple):
     multiply_adds: int  # at image_size
     geometries: tuple[str, ...] = ("option_a", "option_b")
     top1: float | None = None  # they are not for ImageNet
-    weights: tuple[Weights, ...] = ()
     image_size: int = 32
     classes: int = 10
     channels: int = 3

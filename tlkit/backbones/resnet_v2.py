@@ -19,10 +19,10 @@ from typing import Literal, NamedTuple, Unpack
 
 from keras import KerasTensor, Model, layers
 
+from tlkit.backbones.conversion import Seen, Source
 from tlkit.backbones.frame import LOGITS, Family, assemble
 from tlkit.backbones.layers import conv, conv_norm, drop_path, mark, max_pool, norm, signed_max_pool
 from tlkit.backbones.options import Options
-from tlkit.backbones.weights import Seen, Source, Weights
 
 
 class Variant(NamedTuple):
@@ -33,7 +33,6 @@ class Variant(NamedTuple):
     multiply_adds: int  # at image_size
     top1: float | None  # published, ImageNet, share
     image_size: int = 224
-    weights: tuple[Weights, ...] = ()
     geometries: tuple[str, ...] = ("keras", "timm")
     classes: int = 1000
     channels: int = 3

@@ -13,10 +13,10 @@ from typing import NamedTuple, Unpack
 
 from keras import KerasTensor, Model
 
+from tlkit.backbones.conversion import Source
 from tlkit.backbones.frame import LOGITS, Family, assemble
 from tlkit.backbones.layers import TORCH, Geometry, bottleneck, conv_norm, mark, max_pool
 from tlkit.backbones.options import Options
-from tlkit.backbones.weights import Source, Weights
 
 
 class Variant(NamedTuple):
@@ -30,7 +30,6 @@ class Variant(NamedTuple):
     total_parameters: int  # with the moving statistics, as Keras counts
     multiply_adds: int  # at image_size
     top1: float | None  # published, ImageNet, share: torchvision's IMAGENET1K_V1; se_resnet50: timm's
-    weights: tuple[Weights, ...] = ()
     geometries: tuple[str, ...] = ("torch",)
     dropout: float = 0.0  # the papers have none
     classes: int = 1000

@@ -13,7 +13,6 @@ from keras import KerasTensor, Model, layers
 from tlkit.backbones.frame import Family, assemble
 from tlkit.backbones.layers import TORCH, Geometry, activation, conv, conv_norm, drop_path, mark
 from tlkit.backbones.options import Options
-from tlkit.backbones.weights import Weights
 
 
 class Variant(NamedTuple):
@@ -23,7 +22,6 @@ class Variant(NamedTuple):
     total_parameters: int
     multiply_adds: int
     top1: float | None = None
-    weights: tuple[Weights, ...] = ()
     geometries: tuple[str, ...] = ("torch",)
     image_size: int = 28
     classes: int = 10

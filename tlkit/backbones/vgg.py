@@ -12,10 +12,10 @@ from typing import NamedTuple, Unpack
 
 from keras import KerasTensor, Model, layers
 
+from tlkit.backbones.conversion import Seen, Source
 from tlkit.backbones.frame import LOGITS, Family, assemble, logits
 from tlkit.backbones.layers import Geometry, conv_norm, conv_relu, dense_relu, mark
 from tlkit.backbones.options import Options
-from tlkit.backbones.weights import Seen, Source, Weights
 
 
 class Variant(NamedTuple):
@@ -28,7 +28,6 @@ class Variant(NamedTuple):
     total_parameters: int  # with the moving statistics, as Keras counts
     multiply_adds: int  # at image_size
     top1: float | None  # published, ImageNet, share
-    weights: tuple[Weights, ...] = ()
     geometries: tuple[str, ...] = ("torch",)
     dropout: float = 0.5  # after each of the two hidden layers
     classes: int = 1000

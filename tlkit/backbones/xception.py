@@ -16,6 +16,7 @@ from typing import NamedTuple, Unpack
 
 from keras import KerasTensor, Model, initializers, layers
 
+from tlkit.backbones.conversion import Source, Stored
 from tlkit.backbones.frame import LOGITS, Family, assemble
 from tlkit.backbones.layers import (
     TORCH,
@@ -29,7 +30,6 @@ from tlkit.backbones.layers import (
     signed_max_pool,
 )
 from tlkit.backbones.options import Options
-from tlkit.backbones.weights import Source, Stored, Weights
 
 
 class Variant(NamedTuple):
@@ -40,7 +40,6 @@ class Variant(NamedTuple):
     total_parameters: int  # with the moving statistics, as Keras counts
     multiply_adds: int  # at image_size
     top1: float | None  # published, ImageNet, share: keras.applications'
-    weights: tuple[Weights, ...] = ()
     geometries: tuple[str, ...] = ("keras", "timm")
     dropout: float = 0.5  # the paper's, section 4.3; keras.applications has none
     classes: int = 1000

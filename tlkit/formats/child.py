@@ -73,9 +73,10 @@ def _convert(
     description: str,
     licence: str,
 ) -> dict[str, Any]:
+    from tlkit.backbones import saved
     from tlkit.formats import keras_file, metadata, savedmodel, tflite
 
-    model = keras_file.as_float32(keras_file.load(Path(source)))
+    model = keras_file.as_float32(saved.load(Path(source)))
     size, classes = keras_file.shape(model, Path(source))
     fit = keras_file.fit(model, Path(source))
     if len(labels) != classes:

@@ -1,6 +1,5 @@
 """`.keras` files: opened in safe mode, rebuilt in float32."""
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -8,16 +7,16 @@ import keras
 import numpy as np
 from keras import Model
 
+from tlkit.backbones import saved
 from tlkit.errors import ExportError, ModelError
 from tlkit.formats import Opened, geometry, labels
 
 OTHERS = {"float16", "bfloat16", "float64", "mixed_float16", "mixed_bfloat16"}
 BATCH = 32
-DEEPEST = 10_000  # Keras follows a model by recursion; ResNet-1202 needs more than Python's 1,000
 
 
 def open(path: Path) -> Opened:
-    model = load(path)
+    model = saved.load(path)
     size, classes = shape(model, path)
 
     def run(pixels: np.ndarray) -> np.ndarray:
@@ -25,25 +24,6 @@ def open(path: Path) -> Opened:
 
     found = labels.read(path.with_name(labels.NAME))
     return Opened(path, "keras", size, classes, found, fit(model, path), run)
-
-
-def load(path: Path) -> Model:
-    """The model in a `.keras` file, without its training state; no code in the file is run.
-
-    Raises `ModelError` if the file cannot be read or needs layers that Keras does not have.
-    """
-    before = sys.getrecursionlimit()
-    sys.setrecursionlimit(max(before, DEEPEST))
-    try:
-        return keras.saving.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:  # a damaged file can fail anywhere in zipfile, json, h5py and Keras
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise ModelError(
-            f"{path} cannot be read as a Keras model: {reason}",
-            "It is damaged, holds code or layers of somebody's own, or was saved by a newer Keras.",
-        ) from error
-    finally:
-        sys.setrecursionlimit(before)
 
 
 def shape(model: Model, path: Path) -> tuple[int, int]:

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from tlkit import data, formats, recipe
+from tlkit import data, formats
 from tlkit.data import Photo
 from tlkit.errors import UsageError
 from tlkit.progress import SILENT, Silent
 from tlkit.report import Exported
-from tlkit.run import folder, gate, seen
+from tlkit.run import folder, gate, origin, seen
 
 CHECK_SHARE = 0.2  # of a bare model's --images, for the check; the rest may calibrate
 
@@ -41,7 +41,7 @@ def export(
     name, licence = known.model.stem, ""
     if known.run:
         name = folder.read_json(known.run / "run.json")["backbone"]
-        licence = gate.licence(name, recipe.parse(known.run / "recipe.toml")["weights"])
+        licence = origin.licence(known.run)
     target = _target(known, name, format, quantize, output)
     size, fit = opened.image_size, opened.fit
     job = gate.Job(known.model, target, labels, format, quantize, size, fit, root, calibration, name, licence)

@@ -27,14 +27,14 @@ from tlkit import (
     training,
 )
 from tlkit import recipe as recipes
-from tlkit.backbones import weights
+from tlkit.backbones.loading import Loaded
 from tlkit.device import Device
 from tlkit.errors import DataError, UsageError
 from tlkit.formats import keras_file
 from tlkit.progress import SILENT, Silent
 from tlkit.recipe import Recipe
 from tlkit.report import Finetuned
-from tlkit.run import crossing, doubts, folder, gate, seen
+from tlkit.run import crossing, doubts, folder, gate, origin, seen
 from tlkit.run import sides as siding
 from tlkit.run.exporting import default_target
 from tlkit.run.learning import Lesson
@@ -53,6 +53,7 @@ class Setting(NamedTuple):
     found: data.Folder
     parted: siding.Parted
     device: Device
+    loaded: Loaded | None  # what it begins with; None: random weights
     notes: tuple[str, ...]
 
 
@@ -69,6 +70,8 @@ def finetune(
     folder.check(images, output)
     if recipe.split == "last":  # another one tomorrow: the recipe that is written names it
         recipe = replace(recipe, split=str(folder.find("last").run))
+    if recipe.weights == "last":
+        recipe = replace(recipe, weights=str(folder.find("last").run))
     with formats.Converter() as converter:
         if _exports(recipe):
             converter.start()
@@ -135,8 +138,9 @@ def _settle(images: Any, recipe: Recipe, progress: Silent) -> Setting:
             "knows other classes.",
             "Use --weights none and one epoch or more, or --head linear or mlp.",
         )
-    if recipe.weights == "imagenet" and not backbones.variant(recipe.backbone).weights:
-        raise weights.unpublished(recipe.backbone)  # before the photos are read
+    loaded = None
+    if recipe.weights != "none":  # before the photos are read: they may have to be fetched
+        loaded = backbones.pretrained(recipe.backbone, recipe.weights, progress)
     chosen = device.pick(recipe.device, recipe.precision)
     progress.note(f"Running on {chosen}.")
     if recipe.augment == "strong":
@@ -154,8 +158,9 @@ def _settle(images: Any, recipe: Recipe, progress: Silent) -> Setting:
     if recipe.folds:
         crossing.of(crossing.pool(parted.sides), recipe)  # too many folds are told now
     lost = [row.detail for row in findings.usual_shape(found, recipe.fit)]
-    notes = (*found.notes, *parted.notes, *lost, *_unrepeatable(recipe, chosen))
-    return Setting(recipe, found, parted, chosen, _told(notes, progress))
+    began = origin.notes(loaded) if loaded else ()
+    notes = (*began, *found.notes, *parted.notes, *lost, *_unrepeatable(recipe, chosen))
+    return Setting(recipe, found, parted, chosen, loaded, _told(notes, progress))
 
 
 def _told(notes: tuple[str, ...], progress: Silent) -> tuple[str, ...]:
@@ -198,8 +203,7 @@ def _model(setting: Setting) -> tuple[keras.Model, keras.Model]:
     }
     if recipe.head == "top":
         return classifier.from_scratch(recipe.backbone, classes, **settings)
-    weights = None if recipe.weights == "none" else recipe.weights
-    model = classifier.build(recipe.backbone, classes, head=recipe.head, weights=weights, **settings)
+    model = classifier.build(recipe.backbone, classes, head=recipe.head, weights=setting.loaded, **settings)
     return model, classifier.part(model, None, "logits")
 
 
@@ -262,6 +266,7 @@ def _begin(setting: Setting, images: Any, output: Path | None) -> Path:
     parted = setting.parted
     about = {
         "backbone": setting.recipe.backbone,
+        "weights": origin.facts(setting.loaded) if setting.loaded else None,
         "images": str(setting.found.root.resolve()),
         "table": str(images.resolve()) if isinstance(images, Path) and images.is_file() else None,
         "seed": setting.recipe.seed,
@@ -306,7 +311,7 @@ def _drafts(
                 root=lesson.root,
                 calibration=lesson.sides.train,
                 name=name,
-                licence=gate.licence(name, lesson.recipe.weights),
+                licence=origin.licence(run),
             ),
         )
         for kind, scheme in _exports(lesson.recipe)

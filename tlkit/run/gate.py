@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tlkit import backbones, data, files, formats
+from tlkit import data, files, formats
+from tlkit.backbones import saved
 from tlkit.data import Photo
 from tlkit.formats import keras_file
 from tlkit.progress import Silent
@@ -76,7 +77,7 @@ class Draft:
         progress.note(f"Writing {job.target.name}.")
         with self._scratch:
             if self._pending is None:
-                keras_file.as_float32(keras_file.load(job.source)).save(self._path)
+                keras_file.as_float32(saved.load(job.source)).save(self._path)
             else:
                 self._pending.result()
             row = _judge(self._path, job, judges, progress)
@@ -164,12 +165,6 @@ def spread(photos: Sequence[Photo], most: int) -> tuple[Photo, ...]:
         order.append((turns[photo.label], photo.label, photo))
     distinct = {photo.sha256: photo for _, _, photo in sorted(order, key=lambda row: row[:2])}
     return tuple(distinct.values())[:most]
-
-
-def licence(backbone: str, weights: str) -> str:
-    """Under which the published weights stand that a run began with; empty if it began with none."""
-    published = backbones.variant(backbone).weights
-    return published[0].licence if published and weights != "none" else ""
 
 
 def save_pixels(root: Path, photos: Sequence[Photo], size: int, fit: str, scratch: Path) -> Path:

@@ -1,6 +1,7 @@
 """List the networks that tlkit can build, say which to take, tell one by layers, hold two side by side."""
 
-from tlkit.backbones import INDEX, anatomy, build, family, pyramid, variant
+from tlkit.backbones import INDEX, anatomy, build, family, variant
+from tlkit.backbones.taps import pyramid
 from tlkit.networks import (
     ORDERS,
     RECOMMENDED,
@@ -12,6 +13,7 @@ from tlkit.networks import (
     Recommendation,
     ratio,
 )
+from tlkit.weights import catalogue
 
 FAMILIES = list(dict.fromkeys(map(family, INDEX)))
 RATIOS = (
@@ -69,7 +71,7 @@ def _nearest(wanted: Backbone) -> str:
 
 
 def _row(name: str) -> Backbone:
-    row = variant(name)
+    row, published = variant(name), catalogue.default(name)
     return Backbone(
         name=name,
         family=family(name),
@@ -78,8 +80,8 @@ def _row(name: str) -> Backbone:
         total_parameters=row.total_parameters,
         multiply_adds=row.multiply_adds,
         image_size=row.image_size,
-        top1=row.top1,
-        licence=row.weights[0].licence if row.weights else None,
+        top1=published.top1 if published else row.top1,
+        licence=published.licence if published else None,
     )
 
 

@@ -59,7 +59,7 @@ CASES = {
              {"geometry": "torchvision"}, slow=True),
     "efficientnet_lite0_torch":
         Case("efficientnet_lite0", "timm", "efficientnet_lite0", STAGES,
-             options={"geometry": "torch"}, step=True, pixels=(127, 128)),
+             options={"geometry": "torch"}, step=True),
     "efficientnet_lite3":
         Case("efficientnet_lite3", "timm", "tf_efficientnet_lite3", FEWER, SIZES, slow=True),
 }

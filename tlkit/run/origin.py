@@ -1,0 +1,65 @@
+"""What a run began with: written down with it, and told of."""
+
+from pathlib import Path
+from typing import Any
+
+from tlkit import recipe
+from tlkit.backbones.loading import Loaded
+from tlkit.run import folder
+from tlkit.weights import catalogue
+from tlkit.weights.entries import PERMISSIVE
+
+PUBLISHED = 1000  # classes of the tops that the catalogue's files have
+
+
+def facts(loaded: Loaded) -> dict[str, Any]:
+    """What `run.json` has of the weights: what they are and under which licence, also of a run's own run."""
+    entry = loaded.entry
+    told = {
+        "name": entry.name if entry else None,
+        "file": str(loaded.path),
+        "sha256": loaded.sha256,
+        "geometry": loaded.geometry,
+        "pixels": loaded.pixels._asdict(),
+    }
+    if entry:
+        return {
+            **told,
+            "licence": entry.licence,
+            "training_data": entry.training_data,
+            "source": entry.source,
+        }
+    before = _earlier(loaded) or {}
+    return {**told, **{key: before.get(key) for key in ("licence", "training_data", "source")}}
+
+
+def notes(loaded: Loaded) -> tuple[str, ...]:
+    """What has to be said of the weights before a run begins with them."""
+    licence, found = facts(loaded)["licence"], []
+    if licence and licence not in PERMISSIVE:
+        found.append(
+            f"The weights '{loaded.called}' stand under {licence}: no commercial use of them, nor of what is "
+            "made from them."
+        )
+    if loaded.entry and loaded.classes not in (None, PUBLISHED):
+        found.append(f"The top of {loaded.path}, for {loaded.classes:,} classes, is left out.")
+    if not loaded.entry and loaded.classes:
+        found.append(f"The head of {loaded.path}, for {loaded.classes:,} classes, is left out.")
+    return tuple(found)
+
+
+def licence(run: Path) -> str:
+    """Under which the weights stand that a run began with; empty if it began with none, or nobody knows."""
+    told = folder.read_json(run / "run.json")
+    if "weights" in told:
+        return (told["weights"] or {}).get("licence") or ""
+    # Written before tlkit had a catalogue: what was published then came with packages.
+    entry = catalogue.default(told["backbone"])
+    began = recipe.parse(run / "recipe.toml")["weights"] != "none"
+    return entry.licence if entry and began else ""
+
+
+def _earlier(loaded: Loaded) -> dict[str, Any] | None:
+    """What the run of a model said of its own weights."""
+    beside = loaded.path.with_name("run.json")
+    return folder.read_json(beside).get("weights") if beside.is_file() else None

@@ -1,4 +1,4 @@
-"""The catalogue as a whole: it says of each file what there is to say, and means the right one by "imagenet"."""
+"""The catalogue as a whole: each file has all there is to say of it, and "imagenet" means the right one."""
 
 import itertools
 import re

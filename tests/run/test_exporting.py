@@ -7,6 +7,7 @@ import pytest
 import tlkit
 from tlkit import formats
 from tlkit.errors import UsageError
+from tlkit.run import origin
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ with Loopback() as server:
 """
 
 import hashlib
+import random
 import select
 import socket
 import ssl
@@ -18,6 +19,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
+
+# A file to serve, and where.
+CONTENT = random.Random(1).randbytes(300_000)
+PATH = "/models/net-1a2b3c4d.pth"
+CERTIFICATE = Path(__file__).with_name(
+    "loopback.pem"
+)  # of 127.0.0.1 and mirror.example, with its key, to 2126
 
 
 class Cut(NamedTuple):

@@ -11,6 +11,7 @@ import re
 import shutil
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, BinaryIO, NamedTuple
@@ -110,10 +111,11 @@ def hub(where: Hub) -> Source:
 def _get(source: Source, part: Path, most: int, ticked: Callable[[int], None]) -> None:
     import pooch
 
-    with part.open("ab", buffering=0) as file:
+    with part.open("ab", buffering=0) as file, ExitStack() as opened:
         start = file.tell()
 
         def answered(response: Any, *_: Any, **__: Any) -> None:
+            opened.callback(response.close)  # pooch leaves that to chance
             partial = response.headers.get("Content-Range", "")
             if response.status_code == 416:
                 raise _Begun(whole=partial == f"bytes */{start}")

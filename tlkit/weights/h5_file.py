@@ -18,7 +18,7 @@ import numpy as np
 from tlkit.weights import h5_texts
 from tlkit.weights.numbers import Refused, plain, short
 
-OBJECTS = 50_000  # groups and data sets; a saved EfficientNet-B7 with its optimizer has some 6,000
+OBJECTS = 20_000  # groups and data sets; a thousand layers with an optimizer have a few thousand
 NAMES = 2**22  # bytes of an attribute with names
 DAMAGE = (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError, struct.error)
 LAYOUTS = (h5py.h5d.COMPACT, h5py.h5d.CONTIGUOUS, h5py.h5d.CHUNKED)
@@ -69,10 +69,10 @@ def _objects(file: h5py.File) -> Iterator[tuple[str, h5py.Group | h5py.Dataset]]
     seen, links = {h5py.h5o.get_info(file.id).addr}, 0
     while waiting:
         above, group = waiting.pop()
+        links += len(group)
+        if links > OBJECTS:
+            raise Refused(f"it has more than {OBJECTS:,} objects")
         for name in group:
-            links += 1
-            if links > OBJECTS:
-                raise Refused(f"it has more than {OBJECTS:,} objects")
             place = f"{above}/{name}"
             if not isinstance(group.get(name, getlink=True), h5py.HardLink):
                 raise Refused(f"{short(place)} is a link to somewhere else")

@@ -33,7 +33,6 @@ class Source(NamedTuple):
 
     address: str
     sha256: str = ""
-    bytes: int = 0
     headers: Mapping[str, str] = MappingProxyType({})
 
 
@@ -100,12 +99,11 @@ def hub(where: Hub) -> Source:
     with trust.client():
         said = huggingface_hub.get_hf_file_metadata(asked, timeout=TIMEOUT[0])
         headers = build_hf_headers()
-    etag = said.etag or ""
+    # A token is the hub's alone, not of the store that keeps its files.
     if urlsplit(said.location)[:2] != urlsplit(asked)[:2]:
-        headers.pop(
-            "authorization", None
-        )  # a token is the hub's alone, not of the store that keeps its files
-    return Source(said.location, etag if re.fullmatch("[0-9a-f]{64}", etag) else "", said.size or 0, headers)
+        headers.pop("authorization", None)
+    lfs = re.fullmatch("[0-9a-f]{64}", said.etag or "")
+    return Source(said.location, said.etag or "" if lfs else "", headers)
 
 
 def _get(source: Source, part: Path, most: int, ticked: Callable[[int], None]) -> None:

@@ -52,7 +52,8 @@ def explained(error: Exception, asked: str) -> Failed | None:
         return absent
     if any(type(cause).__name__ in ("NewConnectionError", "NameResolutionError") for cause in causes):
         return absent
-    if isinstance(error, requests.Timeout | httpx2.TimeoutException):
+    # requests takes a silence within a file for a broken connection.
+    if isinstance(error, httpx2.TimeoutException) or any(isinstance(cause, TimeoutError) for cause in causes):
         return Failed(f"{address} has stopped sending", tries=TRIES)
     if isinstance(error, requests.ConnectionError | requests.exceptions.ChunkedEncodingError):
         return Failed(f"the connection to {address} was cut ({_reason(causes)})", tries=TRIES)

@@ -10,6 +10,7 @@ The numbers are those of `tensors`, which needs NumPy alone: the tests compare w
 
 import argparse
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -108,6 +109,17 @@ def reads_by_hand(path: Path) -> bool:
     return list(found) == list(expected) and all(torch.equal(found[key], expected[key]) for key in found)
 
 
+def reads_saved(path: Path, legacy: bool) -> bool:
+    """Whether torch finds in a file that `torch_by_hand.save` writes what was to be in it."""
+    import torch
+
+    numbers = tensors()
+    numbers["conv.bias"] = numbers["conv.bias"].astype("f2")
+    torch_by_hand.save(path, numbers, legacy)
+    found = torch.load(path, weights_only=True)
+    return same(found, {name: torch.from_numpy(value) for name, value in numbers.items()})
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -133,6 +145,13 @@ def main() -> int:
         holds = (FILES / name).read_bytes() == content and reads_by_hand(FILES / name)
         print(f"{name}: {'holds' if holds else 'has changed'}")
         failed = failed or not holds
+    with tempfile.TemporaryDirectory() as folder:
+        for legacy in (False, True):
+            holds = reads_saved(Path(folder) / "saved.pth", legacy)
+            print(
+                f"{'legacy' if legacy else 'archive'} by hand: {'holds' if holds else 'torch reads it otherwise'}"
+            )
+            failed = failed or not holds
     return int(failed)
 
 

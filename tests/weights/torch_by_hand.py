@@ -112,3 +112,30 @@ def of_2017():
     pairs = [[short("weight"), Raw(parameter)], [short("bias"), old(part, (4,), (1,))]]
     state = Raw(named("collections", "OrderedDict") + code((pairs,)) + b"R")
     return write(state, storages=[np.arange(10, dtype="<f4")])
+
+
+KINDS = {"float32": "FloatStorage", "float16": "HalfStorage", "int64": "LongStorage"}
+
+
+def save(path, tensors, legacy=False):
+    """A file of a state dict, of any size, as torch.save writes it: an archive, or as before torch 1.6."""
+    state = {}
+    for number, (name, value) in enumerate(tensors.items()):
+        key = ("storage", named("torch", KINDS[value.dtype.name]), str(number), "cpu", value.size)
+        where = Raw(code(key + (None,) * legacy) + b"Q")
+        strides = tuple(step // value.itemsize for step in np.empty(value.shape, value.dtype).strides)
+        state[name] = tensor(where, 0, value.shape, strides)
+    if legacy:
+        keys = [str(number) for number in range(len(tensors))]
+        path.write_bytes(write(state, keys, storages=[]))
+        with path.open("ab") as file:
+            for value in tensors.values():
+                file.write(struct.pack("<q", value.size))
+                file.write(np.ascontiguousarray(value).data)
+        return
+    with zipfile.ZipFile(path, "w") as written:
+        written.writestr("archive/data.pkl", b"\x80\x02" + code(state) + b".")
+        written.writestr("archive/byteorder", b"little")
+        for number, value in enumerate(tensors.values()):
+            written.writestr(f"archive/data/{number}", np.ascontiguousarray(value).data)
+        written.writestr("archive/version", b"3\n")

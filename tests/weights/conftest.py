@@ -79,7 +79,7 @@ def child():
             text=True,
             timeout=60,
         )
-        assert (done.returncode, done.stderr) == (0, "")
+        assert done.returncode == 0 and not done.stderr, done.stderr
         *lines, asked = done.stdout.splitlines()
         return lines, json.loads(asked)
 

@@ -48,6 +48,13 @@ class Stall(NamedTuple):
     seconds: float
 
 
+class Held(NamedTuple):
+    """So many bytes, then nothing until the test says so."""
+
+    after: int
+    go_on: threading.Event
+
+
 class Whole(NamedTuple):
     """The file from its start, whatever range was asked for; perhaps without saying how long it is."""
 
@@ -167,12 +174,15 @@ class _Answers(BaseHTTPRequestHandler):
 
     def _send(self, content: bytes, fault: object) -> None:
         try:
-            if isinstance(fault, Cut | Stall):
+            if isinstance(fault, Cut | Stall | Held):
                 self.wfile.write(content[: fault.after])
                 self.wfile.flush()
                 if isinstance(fault, Cut):
                     return
-                time.sleep(fault.seconds)
+                if isinstance(fault, Held):
+                    fault.go_on.wait(30)
+                else:
+                    time.sleep(fault.seconds)
                 content = content[fault.after :]
             self.wfile.write(content)
         except OSError:  # the client has gone, as some of the tests want it to

@@ -61,7 +61,7 @@ def obtain(entry: Weights, path: Path, progress: Silent = SILENT) -> str:
     One process does it; others that want the same file wait for it, and find it done.
     """
     asked, find = _source(entry)
-    with writing(path), _locked(path, progress):
+    with writing(path, entry.bytes), _locked(path, progress):
         sha256, wrong = cache.compare(entry, path) if path.is_file() else ("", "absent")
         if not wrong:
             return sha256  # another process was quicker
@@ -153,8 +153,8 @@ def _record(entry: Weights, sha256: str, address: str, progress: Silent) -> None
 
 
 @contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Say of every `OSError` of the block, which writes in the folder of `path`, what to do about it."""
+def writing(path: Path, size: int) -> Iterator[None]:
+    """Say of every `OSError` of the block, which writes `size` bytes or so at `path`, what to do about it."""
     folder, part = path.parent, path.with_name(f".{path.name}.part")
     ours = files.home() and path.is_relative_to(cache.folder())
     other = "set TLKIT_HOME to another one" if ours else "choose another one"
@@ -167,7 +167,7 @@ def writing(path: Path) -> Iterator[None]:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             part.unlink(missing_ok=True)
             raise WeightsError(
-                f"{folder} has no room for {path.name}: {reason}.",
+                f"{folder} has no room for the {size:,} bytes of {path.name}: {reason}.",
                 f"Free some space in that folder, or {other}.",
             ) from error
         raise WeightsError(

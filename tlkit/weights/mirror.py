@@ -9,7 +9,6 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from tlkit import files
 from tlkit.errors import Unreachable, WeightsError
 from tlkit.progress import SILENT, Silent
 from tlkit.weights import cache, fetching
@@ -37,8 +36,11 @@ def fill(entries: Sequence[Weights], folder: Path, *, progress: Silent = SILENT)
         except WeightsError as error:
             failed.append(error)
             continue
-        with fetching.writing(path):
-            files.write(folder / SUMS, "".join(f"{sums[name]}  {name}\n" for name in sorted(sums)))
+        text = "".join(f"{sums[name]}  {name}\n" for name in sorted(sums))
+        with fetching.writing(folder / SUMS, len(text)):
+            draft = folder / f".{SUMS}.part"
+            draft.write_text(text)
+            os.replace(draft, folder / SUMS)
     if failed:
         rest = f" ({len(failed)} of {len(entries)} could not be had, this first)" if len(entries) > 1 else ""
         raise WeightsError(f"{failed[0].message}{rest}", failed[0].hint) from failed[0]
@@ -55,7 +57,7 @@ def _have(entry: Weights, path: Path, progress: Silent) -> str:
     found = fetching.found(entry, progress)
     if found is None:
         return fetching.obtain(entry, path, progress)
-    with fetching.writing(path):
+    with fetching.writing(path, entry.bytes):
         draft = path.with_name(f".{path.name}.part")
         shutil.copyfile(found, draft)
         sha256, wrong = cache.compare(entry, draft)

@@ -42,8 +42,8 @@ def fill(entries: Sequence[Weights], folder: Path, *, progress: Silent = SILENT)
             draft.write_text(text)
             os.replace(draft, folder / SUMS)
     if failed:
-        rest = f" ({len(failed)} of {len(entries)} could not be had, this first)" if len(entries) > 1 else ""
-        raise WeightsError(f"{failed[0].message}{rest}", failed[0].hint) from failed[0]
+        others = f" {len(failed)} of {len(entries)} files could not be had." if len(entries) > 1 else ""
+        raise WeightsError(f"{failed[0].message}{others}", failed[0].hint) from failed[0]
     return sums
 
 

@@ -53,8 +53,11 @@ def _other(path: Path) -> Verified:
     size = path.stat().st_size
     if path.name.startswith("."):
         return Verified(path, "partial", "tlkit", size, "", (), "the next download goes on with it")
-    with path.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    try:
+        with path.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        return Verified(path, "unknown", "tlkit", size, "", (), f"it cannot be read: {error.strerror}")
     return Verified(path, "unknown", "tlkit", size, sha256, (), "no weights of the catalogue are kept here")
 
 

@@ -13,7 +13,11 @@ from tlkit.report import Report
 
 @dataclass(frozen=True)
 class Backbone:
-    """A network that tlkit can build; null where no weights are published for it."""
+    """A network that tlkit can build; null where no weights are published for it.
+
+    Where some are, the figures are of those that "imagenet" means, or, where none may be used
+    commercially, of the best that can be named.
+    """
 
     name: str
     family: str
@@ -106,7 +110,7 @@ RECOMMENDED: Mapping[str, Choice] = {
     ),
     "max-accuracy": Choice(
         ("convnext_large", "efficientnet_b7"),
-        "Above 84 % of ImageNet's photos right; they want a GPU, and B7 wants 600 pixels a side.",
+        "Above 86 % of ImageNet's photos right; they want a GPU, and B7 wants 600 pixels a side.",
         "tlkit finetune photos --backbone {name}",
     ),
     "detection": Choice(
@@ -125,7 +129,8 @@ class Recommendation(Report):
     backbones: Sequence[Backbone]  # the first is the choice, the others do as well
     reason: str
     example: str  # what to type or to write next
-    instead: str | None  # the nearest with weights, where the choice has none yet and needs them
+    instead: str | None  # the nearest whose weights are on this machine, where the choice's are not
+    bytes: int | None  # of the choice's weights; null: it needs none
 
     def text(self) -> str:
         choice, *others = self.backbones
@@ -136,7 +141,8 @@ class Recommendation(Report):
         lines += [f"Or take {', '.join(row.name for row in others)}."] if others else []
         if self.instead:
             lines.append(
-                f"No pretrained weights of {choice.name} come with tlkit yet; {self.instead} has some."
+                f"Its weights ({printed.size(self.bytes or 0)}, {choice.licence}) are fetched at first use; "
+                f"those of {self.instead} are here."
             )
         return "\n".join([*lines, f"Next: {self.example}"])
 

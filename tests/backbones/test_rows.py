@@ -13,7 +13,7 @@ import tensorflow as tf
 from make_golden import ROOT
 from rows import EXPECTED, REAL, SMALL, counts, family, maps, photos
 
-from tlkit.backbones import build, frame, pyramid, variant
+from tlkit.backbones import build, conversion, pyramid, variant
 from tlkit.errors import UsageError
 from tlkit.formats import litert, operations, tflite
 
@@ -61,7 +61,7 @@ def test_uint8_and_float32_pixels_are_the_same(network):
 def test_without_the_top_nothing_of_it_is_left(network, trunk):
     name, expected = network.name, EXPECTED[network.name]
     assert counts(trunk.layers) == expected.without_top
-    assert not [layer.name for layer in trunk.layers if layer.name.startswith(frame.TOP)]
+    assert not [layer.name for layer in trunk.layers if layer.name.startswith(conversion.TOP)]
     assert (
         trunk.compute_output_shape((1, even(name), even(name), variant(name).channels))[1:] == expected.output
     )

@@ -9,6 +9,7 @@ from tlkit import backbones
 from tlkit.backbones import INDEX
 from tlkit.errors import UnknownBackbone
 from tlkit.run import listing
+from tlkit.weights import catalogue
 
 NAMES = [name for name in INDEX if not name.endswith("_test")]
 
@@ -36,7 +37,9 @@ def test_a_row_has_the_facts_of_its_network():
     rows = {row.name: row for row in listing.backbones().backbones}
     for name, row in rows.items():
         variant = backbones.variant(name)
-        assert (row.family, row.top1) == (backbones.family(name), variant.top1)
+        entries = catalogue.entries(name)
+        assert row.family == backbones.family(name)
+        assert (row.top1, row.licence) == ((entries[0].top1, entries[0].licence) if entries else (None, None))
         assert (row.parameters, row.multiply_adds) == (variant.parameters, variant.multiply_adds)
     lite0 = rows["efficientnet_lite0"]
     assert (lite0.parameters, lite0.total_parameters, lite0.image_size) == (4_652_008, 4_694_024, 224)
@@ -66,13 +69,31 @@ def test_the_best_comes_first_and_those_without_a_figure_last():
     published = [row.top1 for row in rows if row.top1 is not None]
     assert len(published) >= 3 and published == sorted(published, reverse=True)
     unknown = [row.name for row in rows[len(published) :]]
-    assert sorted(unknown) == sorted(name for name in NAMES if backbones.variant(name).top1 is None)
+    assert sorted(unknown) == sorted(name for name in NAMES if not catalogue.entries(name))
 
 
 def test_names_are_sorted_with_their_numbers():
     ordered = names(sort="name")
     assert sorted(ordered) == sorted(NAMES)
     assert ordered.index("resnet18") < ordered.index("resnet50") < ordered.index("resnet101")
+
+
+def test_a_recommendation_says_what_is_fetched_and_what_is_here(tmp_path, monkeypatch):
+    """Of the networks at hand, whose weights pip has installed, the one with the nearest figure."""
+    monkeypatch.setenv("TLKIT_HOME", str(tmp_path))
+    told = listing.recommend("medium-data")
+    entry = catalogue.default("resnet50")
+    assert (told.instead, told.bytes) == ("efficientnet_lite2", entry.bytes)
+    assert (
+        "Its weights (102.5 MB, BSD-3-Clause) are fetched at first use; those of efficientnet_lite2 are here."
+        in (told.text())
+    )
+    mirror = tmp_path / "mirror"
+    (mirror / entry.where.path).parent.mkdir(parents=True)
+    (mirror / entry.where.path).write_bytes(b"some")
+    monkeypatch.setenv("TLKIT_WEIGHTS_MIRROR", str(mirror))
+    assert listing.recommend("medium-data").instead is None
+    assert listing.recommend("mobile").instead is None and listing.recommend("teaching").bytes is None
 
 
 def test_layers_are_those_of_the_built_model():

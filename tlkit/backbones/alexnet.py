@@ -30,7 +30,6 @@ class Variant(NamedTuple):
     parameters: int  # trainable, 1000 classes, as papers count; recounted by a test
     total_parameters: int  # the same: nothing has moving statistics
     multiply_adds: int  # at image_size
-    top1: float | None  # published, ImageNet, share
     least: int  # pixels a side that leave one place after the last pool
     geometries: tuple[str, ...] = ("torch",)
     dropout: float = 0.5
@@ -44,14 +43,14 @@ TOWER, HALVES = (64, 192, 384, 256, 256), (96, 256, 384, 384, 256)
 
 VARIANTS = {
     "alexnet": Variant(TOWER, False, False, 2, 4096, "before", 224, 61_100_840, 61_100_840,
-                       714_188_480, 0.56522, 63),
+                       714_188_480, 63),
     "alexnet_2012": Variant(HALVES, True, True, 0, 4096, "after", 227, 60_965_224, 60_965_224,
-                            724_406_816, None, 67, year=2012),
+                            724_406_816, 67, year=2012),
     # Every stage of each, in a blink; from no paper.
     "alexnet_test": Variant((8, 16, 16, 16, 16), False, False, 2, 32, "before", 96, 49_224, 49_224,
-                            2_131_288, None, 63),
+                            2_131_288, 63),
     "alexnet_2012_test": Variant((8, 16, 16, 16, 16), True, True, 0, 32, "after", 99, 45_320, 45_320,
-                                 1_880_088, None, 67),
+                                 1_880_088, 67),
 }
 # fmt: on
 
@@ -116,7 +115,7 @@ def AlexNet(**options: Unpack[Options]) -> Model:
     """AlexNet in one tower, arXiv:1404.5997 (2014), as torchvision has it: 61,100,840 parameters.
 
     The network of 2012 (`AlexNet2012`) without halves and response normalisation, and narrower in its
-    convolutions; published top-1 0.56522 at 224 pixels (torchvision IMAGENET1K_V1).
+    convolutions; published top-1 0.56522 at 224 pixels.
 
     Takes    (batch, 224, 224, 3), RGB, uint8 or float32, pixels 0–255, normalised inside.
     Returns  (batch, 1000), float32, each row sums to 1, in ImageNet's order; with

@@ -30,7 +30,6 @@ class Variant(NamedTuple):
     parameters: int  # trainable, 1000 classes, as papers count; recounted by a test
     total_parameters: int  # with the moving statistics, as Keras counts
     multiply_adds: int  # at image_size
-    top1: float | None  # published, ImageNet, share: torchvision's IMAGENET1K_V1
     geometries: tuple[str, ...] = ("torch", "keras")
     dropout: float = 0.0  # the paper has none on ImageNet
     classes: int = 1000
@@ -42,15 +41,15 @@ class Variant(NamedTuple):
 # fmt: off
 VARIANTS = {
     "densenet121": Variant((6, 12, 24, 16), 32, 64, 224, 7_978_856, 8_062_504,
-                           2_834_161_664, 0.74434),
+                           2_834_161_664),
     "densenet161": Variant((6, 12, 36, 24), 48, 96, 224, 28_681_000, 28_900_936,
-                           7_727_907_072, 0.77138, geometries=("torch",)),
+                           7_727_907_072, geometries=("torch",)),
     "densenet169": Variant((6, 12, 32, 32), 32, 64, 224, 14_149_480, 14_307_880,
-                           3_359_843_328, 0.756),
+                           3_359_843_328),
     "densenet201": Variant((6, 12, 48, 32), 32, 64, 224, 20_013_928, 20_242_984,
-                           4_291_365_888, 0.76896),
+                           4_291_365_888),
     # Every stage, in a blink; from no paper. Two blocks: the second sees what the first has made.
-    "densenet_test": Variant((2, 2, 2, 2), 8, 16, 64, 61_560, 62_680, 4_614_400, None),
+    "densenet_test": Variant((2, 2, 2, 2), 8, 16, 64, 61_560, 62_680, 4_614_400),
 }
 # fmt: on
 
@@ -130,11 +129,11 @@ FAMILY = Family(
 
 
 def DenseNet121(**options: Unpack[Options]) -> Model:
-    """DenseNet-121, arXiv:1608.06993: 7,978,856 parameters, published top-1 0.74434 at 224 pixels.
+    """DenseNet-121, arXiv:1608.06993: 7,978,856 parameters, published top-1 0.75574 at 224 pixels.
 
     Huang et al. (2016) let each block see the maps of all blocks before it, set side by side instead of
     added: features are made once and used again, and a block needs to add few, 32 channels here. As good
-    as a ResNet of twice the parameters. The published figure is torchvision's (IMAGENET1K_V1).
+    as a ResNet of twice the parameters. The published figures are those of the default weights.
 
     Takes    (batch, 224, 224, 3), RGB, uint8 or float32, pixels 0–255, normalised inside.
     Returns  (batch, 1000), float32, each row sums to 1, in ImageNet's order; with
@@ -160,7 +159,7 @@ def DenseNet161(**options: Unpack[Options]) -> Model:
 
 
 def DenseNet169(**options: Unpack[Options]) -> Model:
-    """DenseNet-169: 14,149,480 parameters, published top-1 0.756 at 224 pixels.
+    """DenseNet-169: 14,149,480 parameters, published top-1 0.762 at 224 pixels.
 
     As `DenseNet121`, with 32 blocks for 24 in stage 3 and 32 for 16 in stage 4; without the top
     (batch, 7, 7, 1664).
@@ -169,7 +168,7 @@ def DenseNet169(**options: Unpack[Options]) -> Model:
 
 
 def DenseNet201(**options: Unpack[Options]) -> Model:
-    """DenseNet-201: 20,013,928 parameters, published top-1 0.76896 at 224 pixels.
+    """DenseNet-201: 20,013,928 parameters, published top-1 0.773 at 224 pixels.
 
     As `DenseNet121`, with 48 blocks for 24 in stage 3 and 32 for 16 in stage 4; without the top
     (batch, 7, 7, 1920).

@@ -44,7 +44,6 @@ class Variant(NamedTuple):
     parameters: int  # trainable, 1000 classes, as papers count; recounted by a test
     total_parameters: int  # with the moving statistics, as Keras counts
     multiply_adds: int  # at image_size
-    top1: float | None  # published, ImageNet, share: keras.io's
     geometries: tuple[str, ...] = ("tensorflow",)
     classes: int = 1000
     channels: int = 3
@@ -77,21 +76,21 @@ BOTH = ("tensorflow", "torch")
 
 VARIANTS = {
     "efficientnet_v2_b0": Variant(BASE, 1.0, 1.0, 32, 1280, 224, 0.2, 7_139_704, 7_200_312,
-                                  718_086_176, 0.787),
+                                  718_086_176),
     "efficientnet_v2_b1": Variant(BASE, 1.0, 1.1, 32, 1280, 240, 0.2, 8_141_052, 8_212_124,
-                                  1_196_819_360, 0.798),
+                                  1_196_819_360),
     "efficientnet_v2_b2": Variant(BASE, 1.1, 1.2, 32, 1408, 260, 0.3, 10_096_086, 10_178_374,
-                                  1_697_542_832, 0.805),
+                                  1_697_542_832),
     "efficientnet_v2_b3": Variant(BASE, 1.2, 1.4, 40, 1536, 300, 0.3, 14_358_406, 14_467_622,
-                                  3_011_458_816, 0.82),
+                                  3_011_458_816),
     "efficientnet_v2_s": Variant(SMALL, 1.0, 1.0, 24, 1280, 384, 0.2, 21_458_488, 21_612_360,
-                                 8_365_617_152, 0.839, BOTH),
+                                 8_365_617_152, BOTH),
     "efficientnet_v2_m": Variant(MEDIUM, 1.0, 1.0, 24, 1280, 480, 0.3, 54_139_356, 54_431_388,
-                                 24_582_460_384, 0.853, BOTH),
+                                 24_582_460_384, BOTH),
     "efficientnet_v2_l": Variant(LARGE, 1.0, 1.0, 32, 1280, 480, 0.4, 118_515_272, 119_027_848,
-                                 56_079_699_008, 0.857, BOTH),
+                                 56_079_699_008, BOTH),
     # Every stage, in a blink; from no paper.
-    "efficientnet_v2_test": Variant(TEST, 1.0, 1.0, 8, 64, 64, 0.2, 91_692, 93_260, 2_570_624, None, BOTH),
+    "efficientnet_v2_test": Variant(TEST, 1.0, 1.0, 8, 64, 64, 0.2, 91_692, 93_260, 2_570_624, BOTH),
 }
 # fmt: on
 
@@ -236,7 +235,8 @@ def EfficientNetV2B0(**options: Unpack[Options]) -> Model:
 
     Tan and Le (2021) searched once more, for networks that train fast: ordinary 3×3 convolutions instead
     of one kernel a channel where maps are large, less expansion, and training that begins on small
-    photographs. B0 to B3 are scaled as EfficientNet is. The published figures are those of keras.io.
+    photographs. B0 to B3 are scaled as EfficientNet is. The published figures are those of the
+    default weights.
 
     Takes    (batch, 224, 224, 3), RGB, uint8 or float32, pixels 0–255, normalised inside.
     Returns  (batch, 1000), float32, each row sums to 1, in ImageNet's order; with
@@ -269,7 +269,7 @@ def EfficientNetV2B2(**options: Unpack[Options]) -> Model:
 
 
 def EfficientNetV2B3(**options: Unpack[Options]) -> Model:
-    """EfficientNetV2-B3: 14,358,406 parameters, published top-1 0.82 at 300 pixels.
+    """EfficientNetV2-B3: 14,358,406 parameters, published top-1 0.82634 at 300 pixels.
 
     As `EfficientNetV2B0`, 1.2 times as wide and 1.4 times as deep; without the top (batch, 10, 10, 1536).
     """
@@ -277,7 +277,7 @@ def EfficientNetV2B3(**options: Unpack[Options]) -> Model:
 
 
 def EfficientNetV2S(**options: Unpack[Options]) -> Model:
-    """EfficientNetV2-S: 21,458,488 parameters, published top-1 0.839 at 384 pixels.
+    """EfficientNetV2-S: 21,458,488 parameters, published top-1 0.84332 at 384 pixels.
 
     As `EfficientNetV2B0`, from a table of its own, the paper's: about 1.4 times as wide and 1.8 times as
     deep; without the top (batch, 12, 12, 1280). Geometry: `tensorflow`, or `torch`.
@@ -286,7 +286,7 @@ def EfficientNetV2S(**options: Unpack[Options]) -> Model:
 
 
 def EfficientNetV2M(**options: Unpack[Options]) -> Model:
-    """EfficientNetV2-M: 54,139,356 parameters, published top-1 0.853 at 480 pixels.
+    """EfficientNetV2-M: 54,139,356 parameters, published top-1 0.86014 at 480 pixels.
 
     As `EfficientNetV2S`, about 1.6 times as wide and 2.2 times as deep as B0, with a seventh group of
     blocks at the smallest size; without the top (batch, 15, 15, 1280).
@@ -295,7 +295,7 @@ def EfficientNetV2M(**options: Unpack[Options]) -> Model:
 
 
 def EfficientNetV2L(**options: Unpack[Options]) -> Model:
-    """EfficientNetV2-L: 118,515,272 parameters, published top-1 0.857 at 480 pixels.
+    """EfficientNetV2-L: 118,515,272 parameters, published top-1 0.86802 at 480 pixels.
 
     As `EfficientNetV2M`, about twice as wide and 3.1 times as deep as B0; without the top
     (batch, 15, 15, 1280).

@@ -60,7 +60,6 @@ class Variant(NamedTuple):
     parameters: int  # trainable, 1000 classes, without auxiliary classifiers; recounted by a test
     total_parameters: int  # with the moving statistics, as Keras counts
     multiply_adds: int  # at image_size
-    top1: float | None  # published, ImageNet, share: torchvision's IMAGENET1K_V1
     geometries: tuple[str, ...]
     least: int  # pixels a side that leave one place in the last stage
     dropout: float
@@ -80,14 +79,14 @@ SMALL = ((16, 8, 16, 8, 16, 16),)
 
 VARIANTS = {
     "googlenet": Variant((64, 64, 192), BLOCKS, (128, 1024), 224, 6_624_904, 6_639_464,
-                         1_498_376_192, 0.69778, ("torch",), 15, 0.2),
+                         1_498_376_192, ("torch",), 15, 0.2),
     "googlenet_2014": Variant((64, 64, 192), BLOCKS, (128, 1024), 224, 6_998_552, 6_998_552,
-                              1_582_671_872, None, ("paper",), 31, 0.4),
+                              1_582_671_872, ("paper",), 31, 0.4),
     # Every stage of each, in a blink; from no paper.
     "googlenet_test": Variant((8, 8, 16), (SMALL, SMALL * 3, SMALL), (8, 16), 64, 92_832, 93_696,
-                              2_055_680, None, ("torch",), 15, 0.2),
+                              2_055_680, ("torch",), 15, 0.2),
     "googlenet_2014_test": Variant((8, 8, 16), (SMALL, SMALL * 3, SMALL), (8, 16), 80, 102_640, 102_640,
-                                   3_530_496, None, ("paper",), 31, 0.4),
+                                   3_530_496, ("paper",), 31, 0.4),
 }
 # fmt: on
 
@@ -267,8 +266,8 @@ def GoogLeNet(**options: Unpack[GoogLeNetOptions]) -> Model:
     Szegedy et al., arXiv:1409.4842 (2014), put convolutions of several sizes and a pool beside each other
     and let 1×1 convolutions narrow what goes into the larger ones: 22 layers deep for a tenth of AlexNet's
     parameters, and best in the ImageNet challenge of 2014. Here with batch normalisation, and 3×3 kernels
-    where the paper has 5×5 (`GoogLeNet2014` is the paper's). The published figure is torchvision's
-    (IMAGENET1K_V1).
+    where the paper has 5×5 (`GoogLeNet2014` is the paper's). The published figures are those of the
+    default weights.
 
     Takes    (batch, 224, 224, 3), RGB, uint8 or float32, pixels 0–255, normalised inside.
     Returns  (batch, 1000), float32, each row sums to 1, in ImageNet's order; with

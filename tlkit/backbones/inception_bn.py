@@ -39,7 +39,6 @@ class Variant(NamedTuple):
     parameters: int  # trainable, 1000 classes, as papers count; recounted by a test
     total_parameters: int  # with the moving statistics, as Keras counts
     multiply_adds: int  # at image_size
-    top1: float | None = None  # none is known for sure for these widths
     geometries: tuple[str, ...] = ("torch",)
     dropout: float = 0.0  # batch normalisation took its place: section 4.2.1
     classes: int = 1000

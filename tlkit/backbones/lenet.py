@@ -31,7 +31,6 @@ class Variant(NamedTuple):
     parameters: int
     total_parameters: int
     multiply_adds: int
-    top1: float | None = None
     geometries: tuple[str, ...] = ("paper",)
     classes: int = 10
     channels: int = 1

@@ -23,7 +23,6 @@ class Variant(NamedTuple):
     parameters: int  # trainable, 1000 classes, as papers count; recounted by a test
     total_parameters: int  # with the moving statistics, as Keras counts
     multiply_adds: int  # at image_size
-    top1: float | None  # published, ImageNet, share: TF-Slim's table
     image_size: int = 224
     depths: tuple[int, ...] = (1, 2, 3, 4, 3, 3, 1)  # blocks in each of `GROUPS`
     last: int = 1280  # channels of the last convolution; more where alpha is above 1, never fewer
@@ -39,14 +38,14 @@ class Variant(NamedTuple):
 TORCH_FIRST = ("torch", "tensorflow")
 TENSORFLOW_FIRST = ("tensorflow", "torch")
 VARIANTS = {
-    "mobilenet_v2": Variant(1.0, TORCH_FIRST, 3_504_872, 3_538_984, 300_774_272, 0.718),
-    "mobilenet_v2_035": Variant(0.35, TENSORFLOW_FIRST, 1_677_128, 1_691_208, 59_285_808, 0.603),
-    "mobilenet_v2_050": Variant(0.5, TORCH_FIRST, 1_968_680, 1_987_224, 97_131_840, 0.654),
-    "mobilenet_v2_075": Variant(0.75, TENSORFLOW_FIRST, 2_636_424, 2_663_064, 209_069_792, 0.698),
-    "mobilenet_v2_130": Variant(1.3, TENSORFLOW_FIRST, 5_386_792, 5_431_048, 509_374_560, 0.744),
-    "mobilenet_v2_140": Variant(1.4, TORCH_FIRST, 6_108_776, 6_156_712, 582_195_824, 0.75),
+    "mobilenet_v2": Variant(1.0, TORCH_FIRST, 3_504_872, 3_538_984, 300_774_272),
+    "mobilenet_v2_035": Variant(0.35, TENSORFLOW_FIRST, 1_677_128, 1_691_208, 59_285_808),
+    "mobilenet_v2_050": Variant(0.5, TORCH_FIRST, 1_968_680, 1_987_224, 97_131_840),
+    "mobilenet_v2_075": Variant(0.75, TENSORFLOW_FIRST, 2_636_424, 2_663_064, 209_069_792),
+    "mobilenet_v2_130": Variant(1.3, TENSORFLOW_FIRST, 5_386_792, 5_431_048, 509_374_560),
+    "mobilenet_v2_140": Variant(1.4, TORCH_FIRST, 6_108_776, 6_156_712, 582_195_824),
     # Every stage, in a blink; from no paper.
-    "mobilenet_v2_test": Variant(0.1, TORCH_FIRST, 92_456, 95_384, 1_723_264, None,
+    "mobilenet_v2_test": Variant(0.1, TORCH_FIRST, 92_456, 95_384, 1_723_264,
                                  image_size=64, depths=(1, 2, 2, 2, 1, 2, 1), last=64),
 }
 
@@ -159,11 +158,12 @@ FAMILY = Family(
 
 
 def MobileNetV2(**options: Unpack[WidthOptions]) -> Model:
-    """MobileNetV2, arXiv:1801.04381: 3,504,872 parameters, published top-1 0.718 at 224 pixels.
+    """MobileNetV2, arXiv:1801.04381: 3,504,872 parameters, published top-1 0.7291 at 224 pixels.
 
     Sandler et al. (2018) turned the residual block inside out: the shortcut joins the few channels between
     blocks, which no activation follows (it would destroy what few channels hold), and each block widens them
-    sixfold only for its one kernel a channel. The published figure is TF-Slim's (mobilenet_v2_1.0_224).
+    sixfold only for its one kernel a channel. The published figures are those of
+    the default weights.
 
     Takes    (batch, 224, 224, 3), RGB, uint8 or float32, pixels 0–255, normalised inside.
     Returns  (batch, 1000), float32, each row sums to 1; with include_top=False
@@ -180,7 +180,7 @@ def MobileNetV2(**options: Unpack[WidthOptions]) -> Model:
 
 
 def MobileNetV2_035(**options: Unpack[WidthOptions]) -> Model:
-    """MobileNetV2 at 0.35 of the width: 1,677,128 parameters, published top-1 0.603 at 224 pixels.
+    """MobileNetV2 at 0.35 of the width: 1,677,128 parameters, published top-1 0.60086 at 224 pixels.
 
     As `MobileNetV2`, in the geometry `tensorflow` unless another is asked for.
     """
@@ -188,7 +188,7 @@ def MobileNetV2_035(**options: Unpack[WidthOptions]) -> Model:
 
 
 def MobileNetV2_050(**options: Unpack[WidthOptions]) -> Model:
-    """MobileNetV2 of half the width: 1,968,680 parameters, published top-1 0.654 at 224 pixels.
+    """MobileNetV2 of half the width: 1,968,680 parameters, published top-1 0.65928 at 224 pixels.
 
     As `MobileNetV2`; its last convolution has 1280 channels all the same.
     """
@@ -196,7 +196,7 @@ def MobileNetV2_050(**options: Unpack[WidthOptions]) -> Model:
 
 
 def MobileNetV2_075(**options: Unpack[WidthOptions]) -> Model:
-    """MobileNetV2 of three quarters of the width: 2,636,424 parameters, published top-1 0.698 at 224 pixels.
+    """MobileNetV2, three quarters as wide: 2,636,424 parameters, published top-1 0.69532 at 224 pixels.
 
     As `MobileNetV2`, in the geometry `tensorflow` unless another is asked for.
     """
@@ -204,7 +204,7 @@ def MobileNetV2_075(**options: Unpack[WidthOptions]) -> Model:
 
 
 def MobileNetV2_130(**options: Unpack[WidthOptions]) -> Model:
-    """MobileNetV2 at 1.3 times the width: 5,386,792 parameters, published top-1 0.744 at 224 pixels.
+    """MobileNetV2 at 1.3 times the width: 5,386,792 parameters, published top-1 0.7468 at 224 pixels.
 
     As `MobileNetV2`, in the geometry `tensorflow` unless another is asked for; without the top
     (batch, 7, 7, 1664).
@@ -213,7 +213,7 @@ def MobileNetV2_130(**options: Unpack[WidthOptions]) -> Model:
 
 
 def MobileNetV2_140(**options: Unpack[WidthOptions]) -> Model:
-    """MobileNetV2 at 1.4 times the width: 6,108,776 parameters, published top-1 0.75 at 224 pixels.
+    """MobileNetV2 at 1.4 times the width: 6,108,776 parameters, published top-1 0.76528 at 224 pixels.
 
     As `MobileNetV2`; without the top (batch, 7, 7, 1792).
     """

@@ -64,7 +64,6 @@ class Variant(NamedTuple):
     parameters: int  # trainable, 1000 classes, as papers count; recounted by a test
     total_parameters: int  # with the moving statistics, as Keras counts
     multiply_adds: int  # at image_size
-    top1: float | None  # published, ImageNet, share: TF-Slim's table
     geometries: tuple[str, ...] = ("tensorflow", "torch", "torchvision")
     minimalistic: bool = False
     image_size: int = 224
@@ -80,17 +79,17 @@ TORCH_FIRST = ("torch", "tensorflow", "torchvision")  # timm's weights are the b
 NARROW = ("tensorflow", "torch")  # torchvision's own narrow ones have other widths within blocks
 ALONE = ("tensorflow",)  # nobody else has the minimalistic ones
 VARIANTS = {
-    "mobilenet_v3_small": Variant(SMALL, 1024, 1.0, 2_542_856, 2_554_968, 56_510_400, 0.675),
-    "mobilenet_v3_large": Variant(LARGE, 1280, 1.0, 5_483_032, 5_507_432, 216_589_760, 0.752, TORCH_FIRST),
-    "mobilenet_v3_small_075": Variant(SMALL, 1024, 0.75, 2_041_872, 2_051_552, 43_399_344, 0.654, NARROW),
-    "mobilenet_v3_large_075": Variant(LARGE, 1280, 0.75, 3_993_528, 4_012_616, 154_560_624, 0.733, NARROW),
-    "mobilenet_v3_small_minimalistic": Variant(SMALL, 1024, 1.0, 2_044_736, 2_056_848, 52_288_448, 0.619,
+    "mobilenet_v3_small": Variant(SMALL, 1024, 1.0, 2_542_856, 2_554_968, 56_510_400),
+    "mobilenet_v3_large": Variant(LARGE, 1280, 1.0, 5_483_032, 5_507_432, 216_589_760, TORCH_FIRST),
+    "mobilenet_v3_small_075": Variant(SMALL, 1024, 0.75, 2_041_872, 2_051_552, 43_399_344, NARROW),
+    "mobilenet_v3_large_075": Variant(LARGE, 1280, 0.75, 3_993_528, 4_012_616, 154_560_624, NARROW),
+    "mobilenet_v3_small_minimalistic": Variant(SMALL, 1024, 1.0, 2_044_736, 2_056_848, 52_288_448,
                                                ALONE, minimalistic=True),
-    "mobilenet_v3_large_minimalistic": Variant(LARGE, 1280, 1.0, 3_924_288, 3_948_688, 209_136_704, 0.723,
+    "mobilenet_v3_large_minimalistic": Variant(LARGE, 1280, 1.0, 3_924_288, 3_948_688, 209_136_704,
                                                ALONE, minimalistic=True),
     # Every stage, in a blink; from no paper.
-    "mobilenet_v3_test": Variant(TEST, 64, 1.0, 120_784, 123_024, 2_779_264, None, image_size=64),
-    "mobilenet_v3_minimalistic_test": Variant(TEST, 64, 1.0, 105_952, 108_192, 2_663_424, None,
+    "mobilenet_v3_test": Variant(TEST, 64, 1.0, 120_784, 123_024, 2_779_264, image_size=64),
+    "mobilenet_v3_minimalistic_test": Variant(TEST, 64, 1.0, 105_952, 108_192, 2_663_424,
                                               ALONE, minimalistic=True, image_size=64),
 }
 
@@ -258,11 +257,12 @@ FAMILY = Family(
 
 
 def MobileNetV3Small(**options: Unpack[WidthOptions]) -> Model:
-    """MobileNetV3-Small, arXiv:1905.02244: 2,542,856 parameters, published top-1 0.675 at 224 pixels.
+    """MobileNetV3-Small, arXiv:1905.02244: 2,542,856 parameters, published top-1 0.681 at 224 pixels.
 
     Howard et al. (2019) let a search choose the blocks of MobileNetV2, gave most of them squeeze-and-excite
     with the gate ReLU6(x + 3) / 6, and hard-swish, x times that gate, where maps are small enough to afford
-    it; the last, widest convolution went behind the pool. The published figure is TF-Slim's.
+    it; the last, widest convolution went behind the pool. The published figures are those of the default
+    weights.
 
     Takes    (batch, 224, 224, 3), RGB, uint8 or float32, pixels 0–255, normalised inside.
     Returns  (batch, 1000), float32, each row sums to 1; with include_top=False
@@ -279,7 +279,7 @@ def MobileNetV3Small(**options: Unpack[WidthOptions]) -> Model:
 
 
 def MobileNetV3Large(**options: Unpack[WidthOptions]) -> Model:
-    """MobileNetV3-Large: 5,483,032 parameters, published top-1 0.752 at 224 pixels.
+    """MobileNetV3-Large: 5,483,032 parameters, published top-1 0.7792 at 224 pixels.
 
     As `MobileNetV3Small`, with more and wider blocks; in the geometry `torch` unless another is asked for.
     Without the top (batch, 7, 7, 960). One stage more, at the stem's size: `stem` and `stage1` (stride 2),
@@ -289,7 +289,7 @@ def MobileNetV3Large(**options: Unpack[WidthOptions]) -> Model:
 
 
 def MobileNetV3Small_075(**options: Unpack[WidthOptions]) -> Model:
-    """MobileNetV3-Small, three quarters as wide: 2,041,872 parameters, published top-1 0.654 at 224 pixels.
+    """MobileNetV3-Small, three quarters as wide: 2,041,872 parameters, published top-1 0.65706 at 224 pixels.
 
     As `MobileNetV3Small`; without the top (batch, 7, 7, 432).
     """
@@ -297,7 +297,7 @@ def MobileNetV3Small_075(**options: Unpack[WidthOptions]) -> Model:
 
 
 def MobileNetV3Large_075(**options: Unpack[WidthOptions]) -> Model:
-    """MobileNetV3-Large, three quarters as wide: 3,993,528 parameters, published top-1 0.733 at 224 pixels.
+    """MobileNetV3-Large, three quarters as wide: 3,993,528 parameters, published top-1 0.73442 at 224 pixels.
 
     As `MobileNetV3Large`, in the geometry `tensorflow` unless another is asked for; without the top
     (batch, 7, 7, 720).
@@ -306,7 +306,7 @@ def MobileNetV3Large_075(**options: Unpack[WidthOptions]) -> Model:
 
 
 def MobileNetV3SmallMinimalistic(**options: Unpack[WidthOptions]) -> Model:
-    """MobileNetV3-Small, minimalistic: 2,044,736 parameters, published top-1 0.619 at 224 pixels.
+    """MobileNetV3-Small, minimalistic: 2,044,736 parameters, published top-1 0.62892 at 224 pixels.
 
     As `MobileNetV3Small` without squeeze-and-excite, with ReLU and 3×3 throughout: less accurate, and quicker
     where gates, hard-swish and 5×5 are slow, and easier to make whole numbers of. Geometry: `tensorflow`.

@@ -33,7 +33,6 @@ class Variant(NamedTuple):
     multiply_adds: int  # at image_size
     geometries: tuple[str, ...]
     least: int  # pixels a side that leave one place in the last stage
-    top1: float | None = None  # the authors' figure for ImageNet is not known for sure
     dropout: float = 0.5
     channels: int = 3
     year: int = 2013  # of the paper

@@ -89,8 +89,6 @@ class Row(Protocol):
     def total_parameters(self) -> int: ...  # with the moving statistics, as Keras counts
     @property
     def multiply_adds(self) -> int: ...  # of convolutions and dense layers, for one photograph
-    @property
-    def top1(self) -> float | None: ...  # published, ImageNet validation, one centre crop, share
 
 
 class Rules(NamedTuple):

@@ -27,7 +27,6 @@ class Variant(NamedTuple):
     total_parameters: int  # with the moving statistics, as Keras counts
     multiply_adds: int  # at image_size
     geometries: tuple[str, ...] = ("option_a", "option_b")
-    top1: float | None = None  # they are not for ImageNet
     image_size: int = 32
     classes: int = 10
     channels: int = 3

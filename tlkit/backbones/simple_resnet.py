@@ -21,7 +21,6 @@ class Variant(NamedTuple):
     parameters: int
     total_parameters: int
     multiply_adds: int
-    top1: float | None = None
     geometries: tuple[str, ...] = ("torch",)
     image_size: int = 28
     classes: int = 10

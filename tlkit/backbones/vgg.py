@@ -27,7 +27,6 @@ class Variant(NamedTuple):
     parameters: int  # trainable, 1000 classes, as papers count; recounted by a test
     total_parameters: int  # with the moving statistics, as Keras counts
     multiply_adds: int  # at image_size
-    top1: float | None  # published, ImageNet, share
     geometries: tuple[str, ...] = ("torch",)
     dropout: float = 0.5  # after each of the two hidden layers
     classes: int = 1000
@@ -40,16 +39,16 @@ class Variant(NamedTuple):
 A, B, D, E = (1, 1, 2, 2, 2), (2, 2, 2, 2, 2), (2, 2, 3, 3, 3), (2, 2, 4, 4, 4)
 
 VARIANTS = {
-    "vgg11": Variant(A, 64, 4096, False, 224, 132_863_336, 132_863_336, 7_609_090_048, 0.6902),
-    "vgg11_bn": Variant(A, 64, 4096, True, 224, 132_868_840, 132_874_344, 7_609_090_048, 0.7037),
-    "vgg13": Variant(B, 64, 4096, False, 224, 133_047_848, 133_047_848, 11_308_466_176, 0.69928),
-    "vgg13_bn": Variant(B, 64, 4096, True, 224, 133_053_736, 133_059_624, 11_308_466_176, 0.71586),
-    "vgg16": Variant(D, 64, 4096, False, 224, 138_357_544, 138_357_544, 15_470_264_320, 0.71592),
-    "vgg16_bn": Variant(D, 64, 4096, True, 224, 138_365_992, 138_374_440, 15_470_264_320, 0.7336),
-    "vgg19": Variant(E, 64, 4096, False, 224, 143_667_240, 143_667_240, 19_632_062_464, 0.72376),
-    "vgg19_bn": Variant(E, 64, 4096, True, 224, 143_678_248, 143_689_256, 19_632_062_464, 0.74218),
+    "vgg11": Variant(A, 64, 4096, False, 224, 132_863_336, 132_863_336, 7_609_090_048),
+    "vgg11_bn": Variant(A, 64, 4096, True, 224, 132_868_840, 132_874_344, 7_609_090_048),
+    "vgg13": Variant(B, 64, 4096, False, 224, 133_047_848, 133_047_848, 11_308_466_176),
+    "vgg13_bn": Variant(B, 64, 4096, True, 224, 133_053_736, 133_059_624, 11_308_466_176),
+    "vgg16": Variant(D, 64, 4096, False, 224, 138_357_544, 138_357_544, 15_470_264_320),
+    "vgg16_bn": Variant(D, 64, 4096, True, 224, 138_365_992, 138_374_440, 15_470_264_320),
+    "vgg19": Variant(E, 64, 4096, False, 224, 143_667_240, 143_667_240, 19_632_062_464),
+    "vgg19_bn": Variant(E, 64, 4096, True, 224, 143_678_248, 143_689_256, 19_632_062_464),
     # Every stage, in a blink; from no paper.
-    "vgg_test": Variant(A, 8, 32, True, 64, 187_528, 188_216, 10_363_136, None),
+    "vgg_test": Variant(A, 8, 32, True, 64, 187_528, 188_216, 10_363_136),
 }
 # fmt: on
 
@@ -143,7 +142,7 @@ FAMILY = Family(
 def VGG11(**options: Unpack[Options]) -> Model:
     """VGG-11, arXiv:1409.1556 (2014), column A: depth from 3×3 convolutions alone.
 
-    132,863,336 parameters, published top-1 0.6902 at 224 pixels (torchvision IMAGENET1K_V1).
+    132,863,336 parameters, published top-1 0.6902 at 224 pixels.
 
     Takes    (batch, 224, 224, 3), RGB, uint8 or float32, pixels 0–255, normalised inside.
     Returns  (batch, 1000), float32, each row sums to 1, in ImageNet's order; with
@@ -162,7 +161,7 @@ def VGG11(**options: Unpack[Options]) -> Model:
 def VGG11BN(**options: Unpack[Options]) -> Model:
     """VGG-11 with batch normalisation after each convolution, as torchvision has it.
 
-    132,868,840 parameters, published top-1 0.7037 at 224 pixels (torchvision IMAGENET1K_V1). All else
+    132,868,840 parameters, published top-1 0.7037 at 224 pixels. All else
     as `VGG11`.
     """
     return assemble("vgg11_bn", FAMILY, options)
@@ -171,7 +170,7 @@ def VGG11BN(**options: Unpack[Options]) -> Model:
 def VGG13(**options: Unpack[Options]) -> Model:
     """VGG-13, arXiv:1409.1556, column B: two convolutions in every stage.
 
-    133,047,848 parameters, published top-1 0.69928 at 224 pixels (torchvision IMAGENET1K_V1). All else
+    133,047,848 parameters, published top-1 0.69928 at 224 pixels. All else
     as `VGG11`.
     """
     return assemble("vgg13", FAMILY, options)
@@ -180,7 +179,7 @@ def VGG13(**options: Unpack[Options]) -> Model:
 def VGG13BN(**options: Unpack[Options]) -> Model:
     """VGG-13 with batch normalisation after each convolution, as torchvision has it.
 
-    133,053,736 parameters, published top-1 0.71586 at 224 pixels (torchvision IMAGENET1K_V1). All else
+    133,053,736 parameters, published top-1 0.71586 at 224 pixels. All else
     as `VGG11`.
     """
     return assemble("vgg13_bn", FAMILY, options)
@@ -189,7 +188,7 @@ def VGG13BN(**options: Unpack[Options]) -> Model:
 def VGG16(**options: Unpack[Options]) -> Model:
     """VGG-16, arXiv:1409.1556, column D: three convolutions in the last three stages.
 
-    138,357,544 parameters, published top-1 0.71592 at 224 pixels (torchvision IMAGENET1K_V1). All else
+    138,357,544 parameters, published top-1 0.71592 at 224 pixels. All else
     as `VGG11`.
     """
     return assemble("vgg16", FAMILY, options)
@@ -198,7 +197,7 @@ def VGG16(**options: Unpack[Options]) -> Model:
 def VGG16BN(**options: Unpack[Options]) -> Model:
     """VGG-16 with batch normalisation after each convolution, as torchvision has it.
 
-    138,365,992 parameters, published top-1 0.7336 at 224 pixels (torchvision IMAGENET1K_V1). All else
+    138,365,992 parameters, published top-1 0.7336 at 224 pixels. All else
     as `VGG11`.
     """
     return assemble("vgg16_bn", FAMILY, options)
@@ -207,7 +206,7 @@ def VGG16BN(**options: Unpack[Options]) -> Model:
 def VGG19(**options: Unpack[Options]) -> Model:
     """VGG-19, arXiv:1409.1556, column E: four convolutions in the last three stages.
 
-    143,667,240 parameters, published top-1 0.72376 at 224 pixels (torchvision IMAGENET1K_V1). All else
+    143,667,240 parameters, published top-1 0.72376 at 224 pixels. All else
     as `VGG11`.
     """
     return assemble("vgg19", FAMILY, options)
@@ -216,7 +215,7 @@ def VGG19(**options: Unpack[Options]) -> Model:
 def VGG19BN(**options: Unpack[Options]) -> Model:
     """VGG-19 with batch normalisation after each convolution, as torchvision has it.
 
-    143,678,248 parameters, published top-1 0.74218 at 224 pixels (torchvision IMAGENET1K_V1). All else
+    143,678,248 parameters, published top-1 0.74218 at 224 pixels. All else
     as `VGG11`.
     """
     return assemble("vgg19_bn", FAMILY, options)

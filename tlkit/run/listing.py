@@ -13,7 +13,8 @@ from tlkit.networks import (
     Recommendation,
     ratio,
 )
-from tlkit.weights import catalogue
+from tlkit.weights import cache, catalogue
+from tlkit.weights.entries import Weights
 
 FAMILIES = list(dict.fromkeys(map(family, INDEX)))
 RATIOS = (
@@ -58,20 +59,24 @@ def recommend(purpose: str) -> Recommendation:
     """What to take for a purpose, a key of `networks.RECOMMENDED`."""
     choice = RECOMMENDED[purpose]
     rows = tuple(map(_row, choice.names))
-    lacking = purpose != "teaching" and rows[0].licence is None
-    instead = _nearest(rows[0]) if lacking else None
-    example = choice.example.format(name=instead or rows[0].name)
-    return Recommendation(purpose, rows, choice.reason, example, instead)
+    began = catalogue.default(rows[0].name)
+    fetched = began is not None and cache.here(began) is None
+    example = choice.example.format(name=rows[0].name)
+    return Recommendation(
+        purpose, rows, choice.reason, example, _nearest(rows[0]) if fetched else None, began and began.bytes
+    )
 
 
 def _nearest(wanted: Backbone) -> str:
-    """Of the networks with weights the one whose published top-1 comes nearest."""
-    rows = [row for row in map(_row, INDEX) if row.licence is not None]
+    """Of the networks whose weights are on this machine the one whose published top-1 comes nearest."""
+    began = [catalogue.default(name) for name in catalogue.every()]
+    names = [entry.backbone for entry in began if entry and cache.here(entry)]
+    rows = map(_row, names)
     return min(rows, key=lambda row: abs((row.top1 or 0) - (wanted.top1 or 0))).name
 
 
 def _row(name: str) -> Backbone:
-    row, published = variant(name), catalogue.default(name)
+    row, published = variant(name), _published(name)
     return Backbone(
         name=name,
         family=family(name),
@@ -80,9 +85,14 @@ def _row(name: str) -> Backbone:
         total_parameters=row.total_parameters,
         multiply_adds=row.multiply_adds,
         image_size=row.image_size,
-        top1=published.top1 if published else row.top1,
+        top1=published.top1 if published else None,
         licence=published.licence if published else None,
     )
+
+
+def _published(name: str) -> Weights | None:
+    """The weights that a network's figures are of: "imagenet", or the best that must be named."""
+    return next(iter(catalogue.entries(name)), None)
 
 
 def layers(name: str) -> Layers:
@@ -125,7 +135,7 @@ def compare(first: str, second: str) -> Comparison:
 
 
 def _compared(name: str) -> Compared:
-    row = variant(name)
+    row, published = variant(name), _published(name)
     model = build(name, weights=None)
     stages = anatomy.shares(model)
     last = anatomy.last_map(model)
@@ -139,7 +149,7 @@ def _compared(name: str) -> Compared:
         multiply_adds=sum(stage.multiply_adds for stage in stages),
         multiply_adds_without_top=sum(stage.multiply_adds for stage in body),
         image_size=row.image_size,
-        top1=row.top1,
+        top1=published.top1 if published else None,
         depth=anatomy.depth(model),
         receptive_field_pixels=anatomy.pixels(anatomy.fields(model)[last.name]),
         feature_channels=last.output.shape[-1],

@@ -1,4 +1,4 @@
-"""What a published weights file is: where it comes from, how it was trained, under which licence it stands."""
+"""What a published weights file is: whence, how trained, under which licence."""
 
 from pathlib import PurePosixPath
 from typing import NamedTuple, TypeAlias

@@ -1,21 +1,22 @@
-"""The command line: parse, call, print. Click only here and in `options`; Keras loads inside the commands."""
+"""The command line: parse, call, print. Keras loads inside the commands.
 
-import errno
-import logging
+Click only here, in `cli_weights`, and in `commands` and `options`, which both are made of.
+"""
+
 import os
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import click
 
-from tlkit import __version__, networks, printed, progress, recipe, report
-from tlkit.errors import TlkitError, UsageError
+from tlkit import __version__, networks, progress, recipe, report
+from tlkit.cli_weights import weights
+from tlkit.commands import Commands, job, show, write
 from tlkit.options import Count, knobs, known_backbones, known_recipes, some, spoken
 from tlkit.recipe import KNOBS
 
@@ -23,46 +24,6 @@ PHOTOS = click.Path(exists=True, path_type=Path)  # a folder, or a table of path
 FILE = click.Path(exists=True, path_type=Path)
 NEW = click.Path(path_type=Path)
 QUANTIZE = click.Choice(KNOBS["quantize"].metadata["choices"])
-
-
-class Failure(click.ClickException):
-    """A `TlkitError` on its way out."""
-
-    def __init__(self, error: TlkitError):
-        super().__init__(error.message)
-        self.kind, self.hint = error.kind, error.hint
-        self.exit_code = error.exit_code  # type: ignore[misc]  # Click reads it from the instance
-
-
-class Commands(click.Group):
-    """Turns what tlkit raises into what Click prints; no command has a `try`."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except TlkitError as error:
-            raise Failure(error) from error
-        except (BrokenPipeError, EOFError) as error:
-            # Click would take these for a reader that left and for Ctrl-D, and end without a word.
-            raise RuntimeError(f"another process ended early: {error!r}") from error
-        except OSError as error:
-            if error.errno != errno.ENAMETOOLONG:  # raised by the mere question whether it is there
-                raise
-            message = f"A path is longer than the system takes: '{printed.shown(str(error.filename))[:60]}…'."
-            raise Failure(UsageError(message, "Name a shorter one.")) from error
-
-
-def show(result: report.Report, as_json: bool) -> None:
-    """Print a result and end with its exit code."""
-    _print(result.json() if as_json else result.text())
-    click.get_current_context().exit(result.exit_code)
-
-
-def _print(text: str) -> None:
-    try:
-        click.echo(text)
-    except BrokenPipeError:  # `| head` has seen enough; the work is done all the same
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -96,7 +57,7 @@ def check(
     """
     chosen = recipe.load(**given)
     wanted = {name: getattr(chosen, name) for name in given}
-    show(_job("check", keras=False)(images, **wanted, strict=strict, html=html, progress=told), as_json)
+    show(job("check", keras=False)(images, **wanted, strict=strict, html=html, progress=told), as_json)
 
 
 @cli.command()
@@ -129,7 +90,7 @@ def finetune(
         tlkit finetune --recipe head-only data/textures
     """
     settings = recipe.load(name, **{**given, "export": given["export"] or None})  # Click's "not given" is ()
-    show(_job("finetune")(images, settings, output=output, progress=told), as_json)
+    show(job("finetune")(images, settings, output=output, progress=told), as_json)
 
 
 @cli.command()
@@ -146,7 +107,7 @@ def evaluate(model: str, images: Path | None, as_json: bool, told: progress.Sile
     \b
         tlkit evaluate last
     """
-    show(_job("evaluate", keras=not model.endswith(".tflite"))(model, images, progress=told), as_json)
+    show(job("evaluate", keras=not model.endswith(".tflite"))(model, images, progress=told), as_json)
 
 
 @cli.command()
@@ -174,9 +135,9 @@ def predict(
     """
     if jsonl and as_json:
         raise click.UsageError("--json prints one object, --jsonl one a photo: give one of them.")
-    result = _job("predict", keras=not model.endswith(".tflite"))(model, paths, top=top, progress=told)
+    result = job("predict", keras=not model.endswith(".tflite"))(model, paths, top=top, progress=told)
     if jsonl:
-        _print(result.jsonl())
+        write(result.jsonl())
         click.get_current_context().exit(result.exit_code)
     show(result, as_json)
 
@@ -220,7 +181,7 @@ def export(
     \b
         tlkit export last --quantize int8
     """
-    result = _job("export")(
+    result = job("export")(
         model, format=format, quantize=quantize, images=images, output=output, progress=told
     )
     show(result, as_json)
@@ -263,7 +224,7 @@ def backbones(
     """List the backbones.
 
     By year and family, with parameters, MACs (multiply-adds), pixels a side, published top-1 and the
-    licence of the weights (–: none come with tlkit).
+    licence of the weights (–: none are published).
 
     \b
         tlkit backbones --max-params 6M --sort top1
@@ -284,13 +245,13 @@ def backbones(
             f"{' and '.join(given)} would do nothing to one backbone: leave out NAME or that."
         )
     if recommend:
-        show(_job("recommend")(recommend), as_json)
+        show(job("recommend")(recommend), as_json)
     elif compare:
-        show(_job("compare")(*compare), as_json)
+        show(job("compare")(*compare), as_json)
     elif layers:
-        show(_job("layers")(name), as_json)
+        show(job("layers")(name), as_json)
     else:
-        show(_job("backbones")(name, **listed), as_json)
+        show(job("backbones")(name, **listed), as_json)
 
 
 @cli.group(cls=Commands)
@@ -338,23 +299,7 @@ def cp(name: str, file: Path, as_json: bool, told: progress.Silent) -> None:
     show(report.RecipeText(name, recipe.text(name), recipe.copy(name, file)), as_json)
 
 
-def _job(name: str, keras: bool = True) -> Callable:
-    """A function of `tlkit.run`, loaded without what TensorFlow writes as it starts (unless --debug).
-
-    Keras, if the job needs it, loads here too: later its words would not be hushed.
-    """
-    from tlkit import run
-
-    if click.get_current_context().find_root().obj:
-        return getattr(run, name)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with progress.hushed():
-        job = getattr(run, name)
-        if keras:
-            import_module("keras")
-    for logger in ("absl", "tensorflow"):
-        logging.getLogger(logger).setLevel(logging.ERROR)
-    return job
+cli.add_command(weights)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -406,5 +351,5 @@ def _failed(kind: str, message: str, hint: str | None, code: int, as_json: bool,
         if not as_json:
             click.echo(f"Error: {message} {hint}".rstrip(), err=True)
     if as_json:
-        _print(report.failure(kind, message, hint or None))
+        write(report.failure(kind, message, hint or None))
     return code

@@ -93,6 +93,21 @@ def known_backbones(ctx: click.Context, param: click.Parameter, incomplete: str)
     return [name for name in INDEX if name.startswith(incomplete)]
 
 
+def published_backbones(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    from tlkit.weights import catalogue
+
+    return [name for name in catalogue.every() if name.startswith(incomplete)]
+
+
+def known_sets(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """The sets of the backbones that stand before."""
+    from tlkit.weights import catalogue
+
+    named = ctx.params.get("backbones") or [ctx.params.get("backbone") or ""]
+    rows = [row.name for backbone in named for row in catalogue.entries(backbone)]
+    return [name for name in dict.fromkeys([catalogue.DEFAULT, *rows]) if name.startswith(incomplete)]
+
+
 def known_recipes(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Shipped recipes, and files in case it is one."""
     names = [CompletionItem(name) for name in recipe.shipped() if name.startswith(incomplete)]

@@ -1,6 +1,6 @@
 """One function a job; what the command line prints is what these return.
 
-A job's module loads when it is asked for: `check` and `backbones` need no TensorFlow.
+A job's module loads when it is asked for: `check` and what lists or gets weights need no TensorFlow.
 """
 
 from importlib import import_module
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from tlkit.run.evaluation import evaluate
     from tlkit.run.exporting import export
     from tlkit.run.finetuning import finetune
+    from tlkit.run.getting import find_weights, get_weights, list_weights, verify_weights
     from tlkit.run.listing import backbones, compare, layers, recommend
     from tlkit.run.prediction import predict
 
@@ -20,10 +21,14 @@ __all__ = [
     "compare",
     "evaluate",
     "export",
+    "find_weights",
     "finetune",
+    "get_weights",
     "layers",
+    "list_weights",
     "predict",
     "recommend",
+    "verify_weights",
 ]
 
 JOBS = {
@@ -32,10 +37,14 @@ JOBS = {
     "compare": "listing",
     "evaluate": "evaluation",
     "export": "exporting",
+    "find_weights": "getting",
     "finetune": "finetuning",
+    "get_weights": "getting",
     "layers": "listing",
+    "list_weights": "getting",
     "predict": "prediction",
     "recommend": "listing",
+    "verify_weights": "getting",
 }
 
 

@@ -55,6 +55,12 @@ class Held(NamedTuple):
     go_on: threading.Event
 
 
+class Astray(NamedTuple):
+    """The file from elsewhere than asked for, which the answer says."""
+
+    start: int
+
+
 class Whole(NamedTuple):
     """The file from its start, whatever range was asked for; perhaps without saying how long it is."""
 
@@ -153,6 +159,8 @@ class _Answers(BaseHTTPRequestHandler):
         if "Location" in more:
             return self._say(302, {"Content-Length": "0", **more})
         start = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted else 0
+        if isinstance(fault, Astray):
+            start = fault.start
         if wanted and not isinstance(fault, Whole):
             if start >= len(content):
                 return self._say(416, {"Content-Length": "0", "Content-Range": f"bytes */{len(content)}"})

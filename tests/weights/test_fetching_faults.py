@@ -5,7 +5,7 @@ import random
 import time
 
 import pytest
-from loopback import CONTENT, PATH, Cut, Loopback, Stall, Status, Whole
+from loopback import CONTENT, PATH, Astray, Cut, Loopback, Stall, Status, Whole
 from told import Told
 
 from tlkit.errors import Unreachable, WeightsError
@@ -115,6 +115,12 @@ def test_a_server_without_ranges_is_asked_for_the_whole(entry, server):
     assert [bool(text) for text in ranges(server)] == [False, True]
 
 
+def test_a_server_that_goes_on_elsewhere_is_begun_anew(entry, server):
+    server.faults[PATH] = [Cut(200_000), Astray(123)]
+    assert fetch(entry).read_bytes() == CONTENT
+    assert [bool(text) for text in ranges(server)] == [False, True, False]
+
+
 def test_a_server_that_announces_no_length_will_do(entry, server):
     server.faults[PATH] = [Whole(announced=False)]
     assert fetch(entry).read_bytes() == CONTENT
@@ -150,7 +156,10 @@ def test_what_nobody_can_tell_from_another_file_is_not_gone_on_with(entry, serve
 def test_more_than_a_file_can_have_is_not_taken(announced, entry, server, part, monkeypatch):
     server.faults[PATH] = [Whole(announced)]
     server.files[PATH] = bytes(20_000_000)
-    assert "16,600,000" in refusal(entry)
+    said = (
+        "announces 20,000,000 bytes, where 16,600,000 are" if announced else "more than the 16,600,000 bytes"
+    )
+    assert said in refusal(entry)
     assert part.stat().st_size == 0
 
 

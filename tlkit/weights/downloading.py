@@ -11,7 +11,7 @@ import re
 import shutil
 import time
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, BinaryIO, NamedTuple
@@ -36,12 +36,8 @@ class Source(NamedTuple):
     headers: Mapping[str, str] = MappingProxyType({})
 
 
-class _Begun(Exception):
-    """The answer makes the partial file useless (`whole` False), or says that it is whole."""
-
-    def __init__(self, whole: bool):
-        super().__init__(whole)
-        self.whole = whole
+class _Whole(Exception):
+    """There is nothing after what is there already."""
 
 
 class _Unwritten(Exception):
@@ -116,9 +112,10 @@ def _get(source: Source, part: Path, most: int, ticked: Callable[[int], None]) -
             opened.callback(response.close)  # pooch leaves that to chance
             partial = response.headers.get("Content-Range", "")
             if response.status_code == 416:
-                raise _Begun(whole=partial == f"bytes */{start}")
+                raise _Whole
             if response.status_code == 206 and not partial.startswith(f"bytes {start}-"):
-                raise _Begun(whole=False)
+                file.truncate(0)
+                raise Failed(f"{source.address} goes on elsewhere than asked", tries=faults.TRIES)
             if response.status_code == 200:
                 file.truncate(0)
                 file.seek(0)
@@ -129,7 +126,7 @@ def _get(source: Source, part: Path, most: int, ticked: Callable[[int], None]) -
         headers = {"Accept-Encoding": "identity", **source.headers}
         if start:
             headers["Range"] = f"bytes={start}-"
-        try:
+        with suppress(_Whole):
             pooch.HTTPDownloader(
                 chunk_size=PIECE,
                 timeout=TIMEOUT,
@@ -137,11 +134,6 @@ def _get(source: Source, part: Path, most: int, ticked: Callable[[int], None]) -
                 hooks={"response": answered},
                 verify=trust.authorities() or True,
             )(source.address, _Sink(file, most, ticked), None)
-        except _Begun as begun:
-            if begun.whole:
-                return
-            file.truncate(0)
-            raise Failed(f"{source.address} does not go on where it was cut", tries=faults.TRIES) from None
         _flush(file)
 
 

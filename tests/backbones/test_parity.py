@@ -8,14 +8,17 @@ import numpy as np
 import pytest
 import seeded
 from make_golden import BATCH, digest, picture, sample
+from published import entry_of
 
 from tlkit import backbones
 from tlkit.backbones import conversion
 
 CASES = cases.load()
 
+# Of the others test_published.py writes files, and what those give has to agree.
+OURS = {name: case for name, case in CASES.items() if not entry_of(case)}
 every = pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.slow] * case.slow) for name, case in CASES.items()]
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * case.slow) for name, case in OURS.items()]
 )
 
 
@@ -46,7 +49,7 @@ def filled(case, tensors, **options):
 
 @every
 def test_agrees(name, golden):
-    case, theirs = CASES[name], golden(name)
+    case, theirs = OURS[name], golden(name)
     channels, tensors = backbones.variant(case.backbone).channels, drawn(theirs, case.gain)
     for size in case.sizes:
         model = filled(case, tensors, input_shape=(size, size, channels))

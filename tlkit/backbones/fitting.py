@@ -59,7 +59,7 @@ def against(entry: Weights, stored: Stored, path: Path) -> str | None:
             tensors: Mapping[str, np.ndarray] = ordered(entry.backbone, stored, path)
         else:
             tensors = renamed(family, entry.publisher, stored.tensors)
-        _check_names(tensors, names, conversion.layout(entry.publisher))  # before a network is built
+        check_names(tensors, names, conversion.layout(entry.publisher))  # before a network is built
         settings: dict[str, Any] = {"weights": None, "include_top": False, "geometry": entry.geometry}
         model = backbones.build(entry.backbone, **settings)
         conversion.give(model, tensors, names, entry.publisher, top=False)
@@ -74,10 +74,10 @@ def _arrays(stored: Stored) -> Iterable[np.ndarray]:
         yield from arrays
 
 
-def _check_names(
+def check_names(
     tensors: Mapping[str, np.ndarray], names: Mapping[str, conversion.Source], layout: conversion.Layout
 ) -> None:
-    """Every layer below the top is there."""
+    """Raise `WeightsError` that names the first layer below the top that is not there."""
     there = {name.rpartition(layout.separator)[0] for name in tensors}
     below = [source for ours, source in names.items() if not ours.startswith(conversion.TOP)]
     missing = [name for name in (conversion.of(source).name for source in below) if name not in there]

@@ -117,6 +117,9 @@ def published(entry: Weights, path: Path, family: Any) -> Loaded:
         raise _other_kind(entry, path, "a file with tensors in PyTorch's order")
     else:
         tensors = fitting.renamed(family, entry.publisher, stored.tensors)
+    names = family.names[entry.publisher](variant, family.geometries[entry.geometry])
+    if tensors is not None:
+        _check_kind(entry, path, stored, tensors, names)
     return Loaded(
         called=entry.name,
         path=path,
@@ -127,8 +130,26 @@ def published(entry: Weights, path: Path, family: Any) -> Loaded:
         pixels=entry.pixels,
         image_size=entry.image_size,
         tensors=tensors,
-        classes=_classes(tensors, family.names[entry.publisher](variant, family.geometries[entry.geometry])),
+        classes=_classes(tensors, names),
     )
+
+
+def _check_kind(
+    entry: Weights,
+    path: Path,
+    stored: contents.Stored,
+    tensors: Mapping[str, np.ndarray],
+    names: Mapping[str, Source],
+) -> None:
+    try:
+        fitting.check_names(tensors, names, conversion.layout(entry.publisher))
+    except WeightsError as error:
+        alike = [row.name for row in fitting.entries(entry.backbone, stored, path)]
+        others = [] if alike else fitting.networks(stored, path, entry.backbone)
+        raise WeightsError(
+            f"{path} is no file of {entry.backbone}'s '{entry.name}': {error.message}.",
+            f"It is like that of {', '.join((alike or others)[:NAMED])}." if alike or others else None,
+        ) from error
 
 
 def _other_kind(entry: Weights, path: Path, kind: str) -> WeightsError:

@@ -1,4 +1,4 @@
-"""DenseNet against torchvision and keras.applications."""
+"""DenseNet against torchvision, timm and keras.applications."""
 
 from cases import Case, Expected, Twin
 
@@ -23,10 +23,12 @@ EXPECTED = {
 STAGES = {"stem": "features.relu0"}
 STAGES |= {f"stage{number}": f"features.transition{number}.relu" for number in (1, 2, 3)}
 STAGES |= {"stage4_norm": "features.norm5", "top_logits": "classifier"}
+OF_TIMM = {"stage4_norm": "features.norm5", "top_logits": "classifier"}
 SIZES = (64, 65)
 
 CASES = {
     "densenet121": Case("densenet121", "torchvision", "densenet121", STAGES, SIZES, step=True),
+    "densenet121_timm": Case("densenet121", "timm", "densenet121", OF_TIMM, SIZES, slow=True),
     "densenet161": Case("densenet161", "torchvision", "densenet161", STAGES, SIZES, slow=True),
 }
 

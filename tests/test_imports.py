@@ -18,12 +18,15 @@ def fresh(code):
     [
         "tlkit",
         "tlkit.cli",
+        "tlkit.cli_weights",
+        "tlkit.commands",
         "tlkit.options",
         "tlkit.recipe",
         "tlkit.errors",
         "tlkit.backbones",
         "tlkit.report",
         "tlkit.networks",
+        "tlkit.sets",
         "tlkit.progress",
     ],
 )
@@ -47,6 +50,8 @@ def test_imports_without_keras(module):
         (["finetun"], 2, "Did you mean 'finetune'?"),
         (["backbones", "--max-params", "5X"], 2, "'5X' is no count"),
         (["recipes", "ls"], 0, "head-only"),
+        (["weights", "ls", "resnet50"], 0, "tv_v2 *"),
+        (["weights", "get", "resnet5"], 2, "Did you mean 'resnet50'?"),
     ],
 )
 def test_the_command_line_answers_without_keras(arguments, code, said):

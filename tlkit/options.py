@@ -103,7 +103,8 @@ def known_sets(ctx: click.Context, param: click.Parameter, incomplete: str) -> l
     """The sets of the backbones that stand before."""
     from tlkit.weights import catalogue
 
-    named = ctx.params.get("backbones") or [ctx.params.get("backbone") or ""]
+    # Click gives up at an option without its value, and leaves the arguments before it in `args`.
+    named = [*ctx.args, *(ctx.params.get("backbones") or [ctx.params.get("backbone") or ""])]
     rows = [row.name for backbone in named for row in catalogue.entries(backbone)]
     return [name for name in dict.fromkeys([catalogue.DEFAULT, *rows]) if name.startswith(incomplete)]
 

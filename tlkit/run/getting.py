@@ -187,7 +187,7 @@ def _fetched(entry: Weights, folder: Path | None, silent: set[str], progress: Si
         stated = cache.stated(entry).removeprefix("sha256:")
         sha256 = stated if len(stated) == 64 else None
     except WeightsError as caught:
-        if isinstance(caught, Unreachable):
+        if isinstance(caught, Unreachable) and not absent.offline():  # each is told its own address at once
             silent.add(server)
         error = _told(caught)
     return Fetched(**{**vars(_set(entry)), "path": path, "kept_by": keeper}, sha256=sha256, error=error)

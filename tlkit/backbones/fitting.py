@@ -64,7 +64,7 @@ def against(entry: Weights, stored: Stored, path: Path) -> str | None:
         model = backbones.build(entry.backbone, **settings)
         conversion.give(model, tensors, names, entry.publisher, top=False)
     except WeightsError as error:
-        return error.message
+        return error.message.rstrip(".")
     return None
 
 

@@ -254,12 +254,12 @@ def _bare(backbone: str, path: Path, stored: contents.Stored) -> WeightsError:
         more = f" or {len(names) - NAMED} more ('tlkit weights ls {backbone}')" if len(names) > NAMED else ""
         return WeightsError(
             f"{path} does not say which pixels it was trained on, nor in which geometry.",
-            f"Name the entry that it was trained like, {backbone}'s {', '.join(names[:NAMED])}{more}: "
-            f"--weights {names[0]}={path}",
+            f"Name the set that it was trained like, {', '.join(names[:NAMED])}{more}: "
+            f"--weights {names[0] if len(names) == 1 else 'NAME'}={path}",
         )
     others = fitting.networks(stored, path, backbone)
     return WeightsError(
-        f"{path} holds no weights of {backbone}: {fitting.difference(backbone, stored, path)}",
+        f"{path} holds no weights of {backbone}: {fitting.difference(backbone, stored, path)}.",
         f"They fit {', '.join(others[:NAMED])}." if others else "They fit no network that tlkit knows.",
     )
 

@@ -37,6 +37,7 @@ SIZES = {
 COPIES = ("tv_in1k", "tv2_in1k")
 
 SHOWN = 8  # names at most in a message
+LONG = 80  # letters of a name in a message
 
 
 @cache
@@ -131,8 +132,9 @@ def unknown(backbone: str, name: str) -> UsageError:
         named = f"one of its {len(rows)} sets ('tlkit weights ls {backbone}' lists them)"
     else:
         named = ", ".join(names)
+    shown = name if len(name) <= LONG else f"{name[:LONG]}…"
     return UsageError(
-        f"{backbone} has no weights called '{name}', and no file is called that.",
+        f"{backbone} has no weights called '{shown}', and no file is called that.",
         f"{guess}Use {named}, None (--weights none), or NAME=FILE for a file of your own."
         if names
         else unpublished(backbone).hint,

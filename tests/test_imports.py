@@ -28,6 +28,7 @@ def fresh(code):
         "tlkit.networks",
         "tlkit.sets",
         "tlkit.progress",
+        "tlkit.weights.fetching",
     ],
 )
 def test_imports_without_keras(module):

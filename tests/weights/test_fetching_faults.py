@@ -210,6 +210,19 @@ def test_a_mirror_that_is_not_reached(entry, monkeypatch):
     assert f"Put c.pth into {cache.target(package).parent}." in refusal(package, Unreachable)
 
 
+def test_a_mirror_s_password_is_not_told(entry, server, home, monkeypatch):
+    monkeypatch.setenv("TLKIT_WEIGHTS_MIRROR", server.address.replace("//", "//me:secret@"))
+    server.files["/torchvision/net-1a2b3c4d.pth"] = CONTENT
+    told = Told()
+    path = fetch(entry._replace(digest=""), progress=told)
+    assert server.asked[0].headers["Authorization"].startswith("Basic ")
+    assert len(told.notes) == 2 and "secret" not in "".join(told.notes)
+    assert "secret" not in (home / "weights" / "pins.json").read_text()
+    path.unlink()
+    server.files.clear()
+    assert "secret" not in refusal(entry)
+
+
 # The hub.
 
 
@@ -244,6 +257,15 @@ def test_what_the_hub_has_not(entry, hub):
     said = refusal(entry._replace(where=HUB._replace(file="other.safetensors"), digest=""))
     assert f"{server.address}{path.replace('model', 'other')} is not there (HTTP 404)." in said
     assert [request.method for request in server.asked] == ["HEAD"]
+
+
+def test_an_endpoint_that_is_no_address_is_told(entry, monkeypatch):
+    monkeypatch.setenv("HF_ENDPOINT", "mirror.example")
+    said = refusal(entry._replace(where=HUB, digest=""))
+    assert (
+        "fetched: mirror.example/timm/net.a1_in1k/resolve/main/model.safetensors cannot be asked for: "
+        in said
+    )
 
 
 def test_a_token_goes_to_the_hub_alone(entry, hub, monkeypatch):

@@ -114,7 +114,10 @@ def _hub(where: Hub) -> Path | None:
         return None  # without importing the client, which takes a fifth of a second
     from huggingface_hub import try_to_load_from_cache
 
-    found = try_to_load_from_cache(where.repository, where.file, revision=where.revision)
+    try:
+        found = try_to_load_from_cache(where.repository, where.file, revision=where.revision)
+    except OSError:  # a folder that may not be looked into
+        return None
     return Path(found) if isinstance(found, str) else None
 
 

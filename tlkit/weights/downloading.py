@@ -88,12 +88,14 @@ def hub_address(where: Hub) -> str:
 
 def hub(where: Hub) -> Source:
     """What the hub says of a file."""
-    import huggingface_hub
+    import httpx2
+    from huggingface_hub import get_hf_file_metadata
     from huggingface_hub.utils import build_hf_headers
 
     asked = hub_address(where)
+    patience: Any = httpx2.Timeout(TIMEOUT[1], connect=TIMEOUT[0])  # it is handed on as it is
     with trust.client():
-        said = huggingface_hub.get_hf_file_metadata(asked, timeout=TIMEOUT[0])
+        said = get_hf_file_metadata(asked, timeout=patience)
         headers = build_hf_headers()
     # A token is the hub's alone, not of the store that keeps its files.
     if urlsplit(said.location)[:2] != urlsplit(asked)[:2]:

@@ -57,7 +57,7 @@ def explained(error: Exception, asked: str) -> Failed | None:
         return Failed(f"{address} has stopped sending", tries=TRIES)
     if isinstance(error, requests.ConnectionError | requests.exceptions.ChunkedEncodingError):
         return Failed(f"the connection to {address} was cut ({_reason(causes)})", tries=TRIES)
-    if isinstance(error, httpx2.TransportError):
+    if isinstance(error, httpx2.TransportError) and not isinstance(error, httpx2.UnsupportedProtocol):
         return Failed(f"the connection to {address} was cut ({_reason(causes)})", tries=TRIES)
     return Failed(f"{address} cannot be asked for: {error}")
 
@@ -83,7 +83,7 @@ def _led(error: Exception, asked: str) -> str:
         request = getattr(error, "request", None)
     except RuntimeError:  # httpx2 raises where there is none
         return asked
-    host = urlsplit(str(getattr(request, "url", ""))).netloc
+    host = urlsplit(str(getattr(request, "url", ""))).netloc.rpartition("@")[2]
     return f"{asked} (at {host})" if host and host != urlsplit(asked).netloc else asked
 
 

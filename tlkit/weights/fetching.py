@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -91,9 +92,10 @@ def _source(entry: Weights) -> tuple[str, Callable[[], Source]]:
         address, find = downloading.hub_address(entry.where), partial(downloading.hub, entry.where)
     else:
         address, find = entry.where.address, partial(Source, entry.where.address)
+    asked = re.sub("//[^/@]*@", "//", address)  # a mirror's password is not for messages
     if absent.offline():
-        raise absent.unreachable(entry, f"{absent.offline()} forbids to ask for {address}", address)
-    return address, find
+        raise absent.unreachable(entry, f"{absent.offline()} forbids to ask for {asked}", asked)
+    return asked, find
 
 
 def _whole(entry: Weights, asked: str, find: Callable[[], Source], part: Path, progress: Silent) -> str:

@@ -43,6 +43,8 @@ def client() -> Iterator[None]:
 def _first(*variables: str) -> str | None:
     for variable in variables:
         path = os.environ.get(variable)
+        if path and variable == "SSL_CERT_DIR" and not os.path.isdir(path):
+            continue  # it may be several, which OpenSSL reads and requests does not
         if path and not os.path.exists(path):
             raise WeightsError(
                 f"{variable} names the certificates to trust, and there is no {path}.",

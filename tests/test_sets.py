@@ -129,6 +129,12 @@ def test_what_was_fetched_is_told_with_its_licence_and_what_failed_with_its_reas
     assert "mirror" not in Fetching((FAILED,), Path("/mirror")).text().lower()
 
 
+def test_what_to_do_is_told_of_the_first_ten():
+    failed = Fetched(**{**vars(FAILED), "error": {**FAILED.error, "hint": "Do it by hand."}})
+    text = Fetching((failed,) * 12).text()
+    assert (text.count("It is not here."), text.count("It is not here. Do it by hand.")) == (12, 10)
+
+
 def test_files_are_told_with_their_state_and_what_to_do():
     assert Verified((OK, CUT, STRAY)).text().splitlines() == [
         "ok       18.8 MB  package  lite pypi  /a.pth",
@@ -220,6 +226,13 @@ def test_the_shell_completes_backbones_and_sets():
     assert completed("weights", "get", "alexnet", "googlenet", "--weights", "") == ["imagenet", "tv_v1"]
     assert completed("weights", "path", "resnet50", "--weights=tv_v") == ["tv_v2", "tv_v1"]
     assert completed("weights", "path", "--weights", "") == ["imagenet"]
+    assert completed("finetune", "photos", "--backbone", "alexnet", "--weights", "") == [
+        "imagenet",
+        "tv_v1",
+        "none",
+    ]
+    assert completed("finetune", "--weights", "py") == ["pypi"]  # of the default backbone
+    assert completed("finetune", "--weights", "./my") == ["./my"]  # which the shell takes for a file's begin
 
 
 def test_none_of_it_loads_keras(tmp_path):

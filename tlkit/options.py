@@ -57,8 +57,8 @@ def _knob(name: str) -> Callable:
         )
     elif kind is bool:
         option, shown, settings = f"{option}/--no-{name.replace('_', '-')}", "", {"is_flag": True}
-    if name == "backbone":
-        settings["shell_complete"] = known_backbones
+    if name in COMPLETED:
+        settings["shell_complete"] = COMPLETED[name]
     shown = None if default is None or shown == "" else str(shown)
     return click.option(
         option,
@@ -109,10 +109,20 @@ def known_sets(ctx: click.Context, param: click.Parameter, incomplete: str) -> l
     return [name for name in dict.fromkeys([catalogue.DEFAULT, *rows]) if name.startswith(incomplete)]
 
 
+def known_weights(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The sets of --backbone, and files in case it is one."""
+    ctx.params["backbone"] = ctx.params.get("backbone") or KNOBS["backbone"].default
+    names = [*known_sets(ctx, param, incomplete), *(["none"] if "none".startswith(incomplete) else [])]
+    return [CompletionItem(name) for name in names] or [CompletionItem(incomplete, type="file")]
+
+
 def known_recipes(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Shipped recipes, and files in case it is one."""
     names = [CompletionItem(name) for name in recipe.shipped() if name.startswith(incomplete)]
     return names or [CompletionItem(incomplete, type="file")]
+
+
+COMPLETED = {"backbone": known_backbones, "weights": known_weights}
 
 
 def spoken(command: Callable) -> Callable:

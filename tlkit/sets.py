@@ -80,15 +80,14 @@ class Fetched(Set):
     sha256: str | None  # null where neither a publisher nor this machine has recorded it whole
     error: Mapping[str, Any] | None  # kind, message and hint, as of a command that failed; null: it is here
 
-    def text(self) -> str:
+    def text(self, hint: bool = True) -> str:
         lines = [
             f"{self.backbone} {self.name}: {self.licence}, trained on {self.training_data}, "
             f"published by {self.source}"
         ]
         if self.error:
-            return "\n".join(
-                [*lines, f"  Error: {self.error['message']} {self.error['hint'] or ''}".rstrip()]
-            )
+            what_to_do = (self.error["hint"] or "") if hint else ""
+            return "\n".join([*lines, f"  Error: {self.error['message']} {what_to_do}".rstrip()])
         lines += [] if self.commercial else [f"  {self.licence}: {UNSOLD}."]
         return "\n".join([*lines, f"  {printed.size(self.bytes)}, {printed.shown(self.path)}"])
 
@@ -101,8 +100,10 @@ class Fetching(Report):
     folder: Path | None = None  # that now serves as a mirror; null: none was asked for
 
     def text(self) -> str:
-        lines = [row.text() for row in self.sets]
-        failed = sum(row.error is not None for row in self.sets)
+        lines, failed = [], 0
+        for row in self.sets:
+            lines.append(row.text(hint=failed < printed.SHOWN))  # without a network it is the same for all
+            failed += row.error is not None
         if failed and len(self.sets) > 1:
             lines.append(f"{failed:,} of {len(self.sets):,} could not be had.")
         if self.folder is not None and failed < len(self.sets):

@@ -33,6 +33,16 @@ def pytest_sessionstart(session):
     tf.config.threading.set_inter_op_parallelism_threads(1)
 
 
+# Minutes in a few tests. xdist would begin with the files that have many and leave one of these to the end.
+LONG = ("test_readme.py", "test_cli.py", "test_training.py")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items):
+    """Whole runs first, so that no worker begins one when the other has nothing left to do."""
+    items.sort(key=lambda item: item.path.parent.name != "run" and item.path.name not in LONG)
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_finish(session):
     """Half a million objects of TensorFlow and Keras stay until the end: each full collection, several in a

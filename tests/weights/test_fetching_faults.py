@@ -2,6 +2,7 @@
 
 import hashlib
 import random
+import socket
 import time
 
 import pytest
@@ -185,7 +186,6 @@ def test_a_refused_connection_is_told_within_seconds(entry, server):
 
 def test_a_name_that_is_not_found_is_told_within_seconds(entry, monkeypatch):
     """Each kind of address, where no name server answers."""
-    import socket
 
     def unknown(host, *_, **__):
         asked.append(host)
@@ -198,6 +198,18 @@ def test_a_name_that_is_not_found_is_told_within_seconds(entry, monkeypatch):
         assert f"{where.address} cannot be reached (temporary failure in name resolution)" in said
         assert "Here now: --backbone efficientnet_lite0" in said
     assert asked == ["download.example"] * 2 + ["huggingface.co"] * 2
+
+
+def test_a_firewall_that_swallows_everything_is_told_within_seconds(entry, monkeypatch):
+    monkeypatch.setattr(downloading, "TIMEOUT", (0.3, 0.3))
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full, socket.socket() as first:
+        first.connect(full.getsockname())  # the one that fits
+        address = f"http://127.0.0.1:{full.getsockname()[1]}"
+        monkeypatch.setenv("HF_ENDPOINT", address)
+        for where in (entry.where._replace(address=f"{address}{PATH}"), HUB):
+            began = time.perf_counter()
+            assert "cannot be reached (timed out)" in refusal(entry._replace(where=where), Unreachable)
+            assert time.perf_counter() - began < 2  # asked once
 
 
 def test_a_mirror_that_is_not_reached(entry, monkeypatch):

@@ -117,7 +117,7 @@ def _get(source: Source, part: Path, most: int, ticked: Callable[[int], None]) -
                 raise _Whole
             if response.status_code == 206 and not partial.startswith(f"bytes {start}-"):
                 file.truncate(0)
-                raise Failed(f"{source.address} goes on elsewhere than asked", tries=faults.TRIES)
+                raise Failed("the server goes on elsewhere than it was asked to", tries=faults.TRIES)
             if response.status_code == 200:
                 file.truncate(0)
                 file.seek(0)

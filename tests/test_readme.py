@@ -24,6 +24,7 @@ MASKS = [
     (r"\d+% (brick|grass|gravel)", r"N% \1"),
     (r"Running on .*", "Running on N"),
     (r"photos, in .*data/textures", "photos, in data/textures"),
+    (r"/\S*/mirror\b", "mirror"),  # a path is printed whole
     (r" +$", ""),
 ]
 

@@ -14,6 +14,18 @@ def names(folder):
     return sorted(path.name for path in folder.rglob("*"))
 
 
+def test_home_is_where_it_is_said_to_be(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert files.home() == tmp_path / "cache" / "tlkit"
+    monkeypatch.chdir(tmp_path)
+    for given, path in (("~/own", tmp_path / "own"), ("own", tmp_path / "own"), ("/own", Path("/own"))):
+        monkeypatch.setenv("TLKIT_HOME", given)
+        assert files.home() == path
+    monkeypatch.setenv("TLKIT_HOME", "~no-such-user/own")
+    assert files.home() is None
+
+
 def test_content_is_written_as_it_is(tmp_path):
     files.write(tmp_path / "new" / "labels.txt", "猫\r\né\n")
     files.write(str(tmp_path / "bytes"), b"\0\xff")

@@ -35,6 +35,13 @@ def test_it_lies_in_the_user_s_cache_folder(tmp_path, own):
     assert list(own.iterdir()) and own.is_relative_to(platformdirs.user_cache_path("tlkit"))
 
 
+def test_or_in_the_folder_that_the_user_names(tmp_path, own, monkeypatch):
+    monkeypatch.setenv("TLKIT_HOME", str(tmp_path / "named"))
+    with Cache(tmp_path) as known:
+        known.put("a.jpg", some())
+    assert list((tmp_path / "named" / "photos").iterdir()) and not own.exists()
+
+
 def test_what_was_put_is_there_in_the_next_run(tmp_path):
     with Cache(tmp_path) as known:
         assert known.get("a.jpg") is None

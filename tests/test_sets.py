@@ -9,9 +9,13 @@ from pathlib import Path
 import pytest
 from click.shell_completion import ShellComplete
 
-from tlkit import cli
-from tlkit.sets import Fetched, Fetching, File, Found, Set, Sets, Verified
-from tlkit.weights import catalogue
+sys.path.insert(0, str(Path(__file__).resolve().parent / "weights"))
+
+from loopback import Loopback  # noqa: E402
+
+from tlkit import cli  # noqa: E402
+from tlkit.sets import Fetched, Fetching, File, Found, Set, Sets, Verified  # noqa: E402
+from tlkit.weights import catalogue  # noqa: E402
 
 FREE = Set(
     backbone="net50",
@@ -236,25 +240,25 @@ def test_the_shell_completes_backbones_and_sets():
 
 
 def test_none_of_it_loads_keras(tmp_path):
-    """The whole way of a file, in a process of its own."""
+    """The whole way of a file from a mirror, in a process of its own."""
     entry = catalogue.default("resnet18")
-    file = tmp_path / "mirror" / entry.where.path
-    file.parent.mkdir(parents=True)
-    file.write_bytes(b"eighteen")
     commands = [["get", "resnet18"], ["verify"], ["path", "resnet18"], ["ls", "resnet18"]]
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-P",
-            "-c",
-            "import sys\nfrom tlkit.cli import main\n"
-            f"codes = [main(['weights', *words, '--quiet']) for words in {commands}]\n"
-            "print(codes, sorted({'keras', 'tensorflow', 'numpy'} & set(sys.modules)))",
-        ],
-        env=os.environ | {"TLKIT_HOME": str(tmp_path), "TLKIT_WEIGHTS_MIRROR": str(tmp_path / "mirror")},
-        capture_output=True,
-        text=True,
-    )
+    with Loopback() as mirror:
+        mirror.files[f"/{entry.where.path}"] = b"eighteen"
+        done = subprocess.run(
+            [
+                sys.executable,
+                "-P",
+                "-c",
+                "import sys\nfrom tlkit.cli import main\n"
+                f"codes = [main(['weights', *words, '--quiet']) for words in {commands}]\n"
+                "print(codes, sorted({'keras', 'tensorflow', 'numpy'} & set(sys.modules)))",
+            ],
+            env=os.environ | {"TLKIT_HOME": str(tmp_path), "TLKIT_WEIGHTS_MIRROR": mirror.address},
+            capture_output=True,
+            text=True,
+        )
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
-    assert lines[-1] == "[0, 0, 0, 0] []" and str(file) in lines
+    assert lines[-1] == "[0, 0, 0, 0] []" and str(tmp_path / "weights" / entry.where.path) in lines
+    assert len(mirror.downloads) == 1

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from refusals import refused, stored
 
 from tlkit.errors import WeightsError
+from tlkit.weights import h5_file
 
 ROOT = Path(__file__).resolve().parents[2]
 FORM = "an HDF5 file"
@@ -99,6 +100,16 @@ def test_layers_come_in_the_file_s_order(fixed):
     assert gamma.tolist() == [np.float32(0.1), np.inf] and count == 7 and beta.tolist() == [1]
     assert [value.dtype for value in (kernel, bias, gamma, beta)] == 4 * [np.float32]
     assert count.dtype == np.int64 and count.shape == ()
+
+
+def test_names_are_those_that_hdf5_itself_reads():
+    """They are read without it. One text has letters of two bytes, one is as long as a heap is at first."""
+    names = ["é", 4096 * "x", *(f"layer_{n}" for n in range(500))]
+    content = made(lambda file: file["a_norm"].attrs.create("more", names))
+    with h5py.File(io.BytesIO(content)) as file:
+        assert list(file["a_norm"].attrs["more"]) == names
+        texts = h5_file.Texts(content)
+        assert texts.of(h5py.h5o.get_info(file["a_norm"].id).addr, "more", 2**20) == names
 
 
 def test_names_in_parts_are_joined():
@@ -273,6 +284,19 @@ def test_one_text_listed_thousands_of_times_is_refused():
     assert "its attribute layer_names is too long" in refused(repeated(honest), FORM)
 
 
+def test_a_damaged_heap_is_read_or_refused_at_once():
+    """HDF5 1.14.6 itself searches for ever in some of them: found by fuzz_readers.py."""
+    heap = GOOD.index(b"GCOL")
+    for place in range(heap, heap + 80):
+        for value in (0, 1, 16, 255):
+            content = bytearray(GOOD)
+            content[place] = value
+            try:
+                stored(bytes(content))
+            except WeightsError:
+                continue
+
+
 def test_bombs_take_no_memory_and_lead_nowhere(tmp_path):
     """In a process of its own, watched by Python's audit and by the system."""
     contents = [made(change) for change, _ in BAD.values() if change is not many] + [
@@ -283,6 +307,7 @@ def test_bombs_take_no_memory_and_lead_nowhere(tmp_path):
     child = """
 import json, os, pathlib, sys
 from tlkit.errors import WeightsError
+from tlkit.weights import h5_file
 from tlkit.weights import contents
 
 def kilobytes():

@@ -15,7 +15,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from tlkit.weights import h5_texts
+from tlkit.weights.h5_texts import Texts
 from tlkit.weights.numbers import Refused, plain, short
 
 OBJECTS = 20_000  # groups and data sets; a thousand layers with an optimizer have a few thousand
@@ -37,9 +37,10 @@ def read(path: Path, content: bytes | mmap) -> Layers | None:
     with h5py.File(path, "r", locking=False) as file:
         _check(file, len(content))
         group = file["model_weights"] if "model_weights" in file else file
-        names = _names(group, "layer_names", content)
+        texts = Texts(content)
+        names = _names(group, "layer_names", texts)
         if names is not None:
-            return _layers(group, names, content)
+            return _layers(group, names, texts)
         if any(name in file for name in KERAS3):
             return None
         raise Refused("it has neither the weights of Keras 1 or 2 nor those of Keras 3")
@@ -104,16 +105,16 @@ def _bytes(place: str, found: h5py.Dataset) -> int:
     return declared
 
 
-def _layers(group: h5py.Group, names: list[str], content: bytes | mmap) -> Layers:
+def _layers(group: h5py.Group, names: list[str], texts: Texts) -> Layers:
     layers, seen = [], set()
     if len(set(names)) != len(names):
         raise Refused("two of its layers have one name")
     # Weights that belong to no layer would get lost.
-    if TOP in group and _names(group[TOP], "weight_names", content):
+    if TOP in group and _names(group[TOP], "weight_names", texts):
         raise Refused("it has weights outside of its layers")
     for name in names:
         arrays = []
-        for weight in _names(group[name], "weight_names", content) or []:
+        for weight in _names(group[name], "weight_names", texts) or []:
             found = group[name][weight]
             address = h5py.h5o.get_info(found.id).addr
             if not isinstance(found, h5py.Dataset) or address in seen:
@@ -127,32 +128,33 @@ def _layers(group: h5py.Group, names: list[str], content: bytes | mmap) -> Layer
     return tuple(layers)
 
 
-def _names(group: h5py.Group, attribute: str, content: bytes | mmap) -> list[str] | None:
+def _names(group: h5py.Group, attribute: str, texts: Texts) -> list[str] | None:
     """A list of names; None if there is none. One too long for HDF5 is in parts, NAME0, NAME1 and so on."""
     if attribute in group.attrs:
-        return _texts(group, attribute, content)
+        return _texts(group, attribute, texts)
     parts: list[str] = []
     for number in range(OBJECTS):
         if f"{attribute}{number}" not in group.attrs:
             return parts if number else None
-        parts += _texts(group, f"{attribute}{number}", content)
+        parts += _texts(group, f"{attribute}{number}", texts)
         if len(parts) > OBJECTS:
             break
     raise Refused(f"its attribute {attribute} is too long")
 
 
-def _texts(group: h5py.Group, attribute: str, content: bytes | mmap) -> list[str]:
+def _texts(group: h5py.Group, attribute: str, texts: Texts) -> list[str]:
     described = group.attrs.get_id(attribute)
     if described.shape == (0,):  # without a name, NumPy takes it for numbers
         return []
     kind = h5py.check_string_dtype(described.dtype)
     if kind is None or len(described.shape) != 1:
         raise Refused(f"its attribute {attribute} is no list of texts")
-    count = described.shape[0]
     if kind.length is None:
-        size = h5_texts.length(content, h5py.h5o.get_info(group.id).addr, attribute, count)
-    else:
-        size = count * kind.length
-    if count > OBJECTS or size > NAMES:
+        found = texts.of(h5py.h5o.get_info(group.id).addr, attribute, NAMES)
+    elif described.shape[0] * kind.length > NAMES:
         raise Refused(f"its attribute {attribute} is too long")
-    return [text.decode() if isinstance(text, bytes) else text for text in group.attrs[attribute]]
+    else:
+        found = [text.decode() for text in group.attrs[attribute]]
+    if len(found) != described.shape[0] or len(found) > OBJECTS:
+        raise Refused(f"its attribute {attribute} has no possible number of texts")
+    return found

@@ -1,8 +1,11 @@
-"""How long the texts of an HDF5 attribute are, before HDF5 is asked for them.
+"""The texts of an HDF5 attribute whose texts may have any length, read without HDF5.
 
-Texts of any length lie elsewhere in the file, and a list of them only points there: 4,000 times to one
-text of a gigabyte, if it likes. HDF5 has no question for the sum, so it is read out of the object's
-header: HDF5 File Format Specification 3.0, IV.A.1.a and IV.A.2.m. HDF5 itself holds to these lengths.
+Such texts lie elsewhere in the file, in heaps, and the attribute only points there: 4,000 times to one text
+of a gigabyte, if it likes. HDF5 can neither be asked for the sum nor be trusted with a damaged heap, in which
+1.14.6 searches for ever. Both are plain enough to read: HDF5 File Format Specification 3.0, III.E (the heap),
+IV.A.1.a (an object's header) and IV.A.2.m (an attribute in it).
+
+Raises `Refused`, and `struct.error`, `KeyError` or `ValueError` where the file is cut off or damaged.
 """
 
 import struct
@@ -11,48 +14,89 @@ from mmap import mmap
 from tlkit.weights.numbers import Refused
 
 CONTINUED, ATTRIBUTE = 0x10, 0x0C  # kinds of message
-BLOCKS = 1000  # of one header
+STEPS = 1_000_000  # messages, texts and objects of heaps; a file of Keras has some ten for each weight
 POINTER = struct.Struct("<IQI")  # length, where the heap is, place in it
+HEAP, OBJECT = struct.Struct("<4sB3xQ"), struct.Struct("<H6xQ")
 
 
-def length(content: bytes | mmap, address: int, attribute: str, count: int) -> int:
-    """Bytes of all texts of an attribute of the object at `address`, which has `count` of them.
+class Texts:
+    """All texts of a file."""
 
-    Raises `Refused`, and `struct.error` where the file is cut off.
-    """
-    data = [found for name, found in _attributes(content, address) if name == attribute.encode()]
-    if len(data) != 1 or len(data[0]) != count * POINTER.size:
-        raise Refused(f"its attribute {attribute} is not stored as Keras does")
-    return sum(size for size, _, _ in POINTER.iter_unpack(data[0]))
+    def __init__(self, content: bytes | mmap):
+        self.content = content
+        self.left = STEPS
+        self.heaps: dict[int, dict[int, tuple[int, int]]] = {}
 
+    def of(self, address: int, attribute: str, most: int) -> list[str]:
+        """The texts of an attribute of the object at `address`, which together have at most `most` bytes."""
+        data = self.attribute(address, attribute.encode())
+        if not data or len(data) % POINTER.size:
+            raise Refused(f"its attribute {attribute} is not stored as Keras does")
+        pointers = list(POINTER.iter_unpack(data))
+        if sum(length for length, _, _ in pointers) > most:
+            raise Refused(f"its attribute {attribute} is too long")
+        found = []
+        for length, heap, place in pointers:
+            self.step()
+            start, size = self.heap(heap)[place]
+            if length > size:
+                raise ValueError("longer than its place in the heap")
+            found.append(self.content[start : start + length].rstrip(b"\0").decode())
+        return found
 
-def _attributes(content: bytes | mmap, address: int) -> list[tuple[bytes, bytes]]:
-    version, size = struct.unpack_from("<B7xI", content, address)
-    if version != 1:  # what h5py writes unless it is told otherwise
-        raise Refused("its object headers are of a version that Keras does not write")
-    found, blocks = [], [(address + 16, size)]
-    for start, size in blocks:
-        at, end = start, min(start + size, len(content))
-        while at + 8 <= end:
-            kind, length, flags = struct.unpack_from("<HHB", content, at)
-            body = content[at + 8 : min(at + 8 + length, end)]
-            if kind == CONTINUED:
-                blocks.append(struct.unpack_from("<QQ", body))
-            elif kind == ATTRIBUTE and not flags & 2:  # 2: it lies elsewhere
-                found.append(_parts(body))
-            at += 8 + length
-        if len(blocks) > BLOCKS:
-            raise Refused("its object headers have no end")
-    return found
+    def step(self) -> None:
+        self.left -= 1
+        if self.left < 0:
+            raise Refused("its lists of names have no end")
+
+    def heap(self, address: int) -> dict[int, tuple[int, int]]:
+        """Where each object of a heap begins, and how many bytes it has."""
+        if address in self.heaps:
+            return self.heaps[address]
+        signature, version, size = HEAP.unpack_from(self.content, address)
+        if signature != b"GCOL" or version != 1 or address + size > len(self.content):
+            raise ValueError("no heap")
+        found: dict[int, tuple[int, int]] = {}
+        at, end = address + HEAP.size, address + size
+        while at + OBJECT.size <= end:
+            self.step()
+            place, length = OBJECT.unpack_from(self.content, at)
+            at += OBJECT.size
+            if place == 0:  # what is left over
+                break
+            if at + length > end:
+                raise ValueError("longer than its heap")
+            found[place] = at, length
+            at += -(-length // 8) * 8
+        self.heaps[address] = found
+        return found
+
+    def attribute(self, address: int, wanted: bytes) -> bytes:
+        """The data of the first attribute of that name; none if it is not where Keras puts it."""
+        version, size = struct.unpack_from("<B7xI", self.content, address)
+        if version != 1:  # what h5py writes unless it is told otherwise
+            raise Refused("its object headers are of a version that Keras does not write")
+        blocks = [(address + 16, size)]
+        for start, size in blocks:
+            at, end = start, min(start + size, len(self.content))
+            while at + 8 <= end:
+                self.step()
+                kind, length, flags = struct.unpack_from("<HHB", self.content, at)
+                body = self.content[at + 8 : min(at + 8 + length, end)]
+                if kind == CONTINUED:
+                    blocks.append(struct.unpack_from("<QQ", body))
+                elif kind == ATTRIBUTE and not flags & 2:  # 2: it lies elsewhere
+                    name, data = _parts(body)
+                    if name == wanted:
+                        return data
+                at += 8 + length
+        return b""
 
 
 def _parts(body: bytes) -> tuple[bytes, bytes]:
     """The name and the data of an attribute, which has its type and its shape in between."""
     version, *sizes = struct.unpack_from("<BxHHH", body)
-    at = 9 if version == 3 else 8
-    ends = []
+    start = at = 9 if version == 3 else 8
     for size in sizes:
         at += -(-size // 8) * 8 if version == 1 else size
-        ends.append(at)
-    name = body[9 if version == 3 else 8 :][: sizes[0]].rstrip(b"\0")
-    return name, body[ends[-1] :]
+    return body[start : start + sizes[0]].rstrip(b"\0"), body[at:]

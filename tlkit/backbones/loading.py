@@ -30,7 +30,8 @@ class Loaded(NamedTuple):
     called: str  # for messages: an entry's name, or a path
     path: Path
     sha256: str
-    entry: Weights | None  # None: of the user's own, in tlkit's names
+    entry: Weights | None  # whose names, geometry and pixels it has; None: those of a model that tlkit built
+    genuine: bool  # it is the entry's file, as far as its publisher says what that is
     publisher: str  # a key of the family's `names`, or "tlkit"
     geometry: str
     pixels: Pixels
@@ -73,7 +74,7 @@ def choose(
         path = Path(file).expanduser()
         if not _exists(path):
             raise UsageError(f"There is no file {path}.", f"It was named as the file of '{name}'.")
-        return published(entry, path, family)
+        return published(entry, path, family, genuine=not cache.compare(entry, path)[1])
     if not _exists(path):
         raise catalogue.unknown(backbone, text)
     if path.is_dir():
@@ -97,8 +98,8 @@ def _exists(path: Path) -> bool:
         return False
 
 
-def published(entry: Weights, path: Path, family: Any) -> Loaded:
-    """The tensors of an entry, from its file or from one of its kind."""
+def published(entry: Weights, path: Path, family: Any, *, genuine: bool = True) -> Loaded:
+    """The tensors of an entry, from its file or, not `genuine`, from one of its kind."""
     stored = contents.read(path)
     variant = family.variants[entry.backbone]
     tensors: Mapping[str, np.ndarray] | None = stored.tensors
@@ -125,6 +126,7 @@ def published(entry: Weights, path: Path, family: Any) -> Loaded:
         path=path,
         sha256=_digest(path, "sha256"),
         entry=entry,
+        genuine=genuine,
         publisher=entry.publisher,
         geometry=entry.geometry,
         pixels=entry.pixels,
@@ -181,6 +183,7 @@ def own(backbone: str, family: Any, path: Path) -> Loaded:
         path=path,
         sha256=_digest(path, "sha256"),
         entry=None,
+        genuine=False,
         publisher="tlkit",
         geometry=geometry,
         pixels=found.pixels,

@@ -138,11 +138,11 @@ def _settle(images: Any, recipe: Recipe, progress: Silent) -> Setting:
             "knows other classes.",
             "Use --weights none and one epoch or more, or --head linear or mlp.",
         )
+    chosen = device.pick(recipe.device, recipe.precision)
+    progress.note(f"Running on {chosen}.")
     loaded = None
     if recipe.weights != "none":  # before the photos are read: they may have to be fetched
         loaded = backbones.pretrained(recipe.backbone, recipe.weights, progress)
-    chosen = device.pick(recipe.device, recipe.precision)
-    progress.note(f"Running on {chosen}.")
     if recipe.augment == "strong":
         augmentation.strong()  # a missing package is told now
     found = data.scan(

@@ -22,21 +22,24 @@ def facts(loaded: Loaded) -> dict[str, Any]:
         "geometry": loaded.geometry,
         "pixels": loaded.pixels._asdict(),
     }
-    if entry:
-        return {
-            **told,
-            "licence": entry.licence,
-            "training_data": entry.training_data,
-            "source": entry.source,
-        }
-    before = _earlier(loaded) or {}
+    if entry and _published(loaded):
+        before = entry._asdict()
+    else:
+        before = (None if entry else _earlier(loaded)) or {}
     return {**told, **{key: before.get(key) for key in ("licence", "training_data", "source")}}
+
+
+def _published(loaded: Loaded) -> bool:
+    """Whether it is the entry's own file, for all that is known: where no hash is, its classes have to do."""
+    return loaded.genuine and loaded.classes == PUBLISHED
 
 
 def notes(loaded: Loaded) -> tuple[str, ...]:
     """What has to be said of the weights before a run begins with them."""
     licence, found = facts(loaded)["licence"], []
-    if licence and licence not in PERMISSIVE:
+    if licence is None:
+        found.append(f"Nobody says under which licence {loaded.path} stands.")
+    elif licence not in PERMISSIVE:
         found.append(
             f"The weights '{loaded.called}' stand under {licence}: no commercial use of them, nor of what is "
             "made from them."

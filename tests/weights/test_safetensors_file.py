@@ -54,6 +54,16 @@ def test_bfloat16_is_read_exactly():
     assert found.tobytes() == b"".join(bytes(2) + struct.pack("<H", value) for value in bits)
 
 
+def test_a_header_of_any_length_is_read():
+    """Its first byte may be that of a pickle: in one file of 32, as libraries fill headers up to eights."""
+    for length in range(64, 448, 8):
+        content = written(
+            json.dumps({"w": entry()}).encode().ljust(length), np.arange(2, dtype="f4").tobytes()
+        )
+        found = stored(content)
+        assert found.kind == "safetensors" and found.tensors["w"].tolist() == [0, 1]
+
+
 def test_the_order_is_the_file_s():
     header = {
         "last": entry(offsets=(8, 16)),

@@ -62,7 +62,8 @@ def read(path: Path) -> Stored:
         with _reading(path, "an HDF5 file", h5_file.DAMAGE):
             layers = h5_file.read(path, content)
         return Stored("keras3", {}, ()) if layers is None else Stored("h5", {}, layers)
-    if content[:1] == b"\x80":
+    # A header's length may begin with any byte, also with that of a pickle; its upper half is 0.
+    if content[:1] == b"\x80" and content[4:9] != b"\0\0\0\0{":
         return _from_torch(path, content)
     if content[8:9] == b"{":
         with _reading(path, "a safetensors file", safetensors_file.DAMAGE):

@@ -8,6 +8,7 @@ import pytest
 from loopback import CONTENT, PATH, Loopback
 from told import Told
 
+import tlkit
 from tlkit.errors import Unreachable, WeightsError
 from tlkit.weights import cache, downloading, fetch, lite
 from tlkit.weights.entries import Hub, Packaged, Url
@@ -38,7 +39,8 @@ def test_a_file_is_downloaded_once(entry, server, home):
     assert path == home / "weights" / "torchvision" / "net-1a2b3c4d.pth" == cache.here(entry)
     assert path.read_bytes() == CONTENT
     assert fetch(entry) == path
-    assert [request.method for request in server.asked] == ["GET"]
+    (request,) = server.asked
+    assert (request.method, request.headers["User-Agent"]) == ("GET", f"tlkit/{tlkit.__version__}")
     assert names(home) == [path.name]
 
 

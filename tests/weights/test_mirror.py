@@ -7,7 +7,7 @@ import pytest
 from loopback import CONTENT, PATH, Cut, Loopback, Status
 
 from tlkit.errors import Unreachable, WeightsError
-from tlkit.weights import cache, fetch, lite, mirror
+from tlkit.weights import cache, catalogue, fetch, lite, mirror
 from tlkit.weights.entries import Hub, Url
 
 pytestmark = pytest.mark.usefixtures("home")
@@ -25,6 +25,17 @@ def others(entry, server, monkeypatch):
         entry._replace(where=Url(f"{server.address}/gone.pth", "torchvision")),
         entry,
     ]
+
+
+def test_each_file_of_the_catalogue_has_a_path_of_its_own():
+    places = {entry.where for rows in catalogue.every().values() for entry in rows}
+    paths = {place.path for place in places}
+    assert len(paths) == len(places) > 200
+    for path in paths:
+        parts = path.split("/")
+        assert (
+            len(parts) > 1 and not {"", ".", ".."} & set(parts) and not any(part[0] == "." for part in parts)
+        )
 
 
 def test_what_is_filled_is_served_and_believed(entry, others, server, tmp_path, monkeypatch):

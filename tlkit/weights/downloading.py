@@ -17,6 +17,7 @@ from types import MappingProxyType
 from typing import Any, BinaryIO, NamedTuple
 from urllib.parse import urlsplit
 
+from tlkit import __version__
 from tlkit.weights import faults, trust
 from tlkit.weights.entries import Hub
 from tlkit.weights.faults import Failed
@@ -26,6 +27,7 @@ PATIENCE = 10.0  # seconds that a server may ask to wait
 TIMEOUT = (4.0, 20.0)  # seconds: to be connected, and from one piece to the next
 PIECE = 1 << 16
 HUB = "https://huggingface.co"
+NAME = "tlkit"
 
 
 class Source(NamedTuple):
@@ -95,8 +97,8 @@ def hub(where: Hub) -> Source:
     asked = hub_address(where)
     patience: Any = httpx2.Timeout(TIMEOUT[1], connect=TIMEOUT[0])  # it is handed on as it is
     with trust.client():
-        said = get_hf_file_metadata(asked, timeout=patience)
-        headers = build_hf_headers()
+        said = get_hf_file_metadata(asked, timeout=patience, library_name=NAME, library_version=__version__)
+        headers = build_hf_headers(library_name=NAME, library_version=__version__)
     # A token is the hub's alone, not of the store that keeps its files.
     if urlsplit(said.location)[:2] != urlsplit(asked)[:2]:
         headers.pop("authorization", None)
@@ -125,7 +127,7 @@ def _get(source: Source, part: Path, most: int, ticked: Callable[[int], None]) -
                 _room(part, file.tell(), int(response.headers.get("Content-Length") or 0), most)
 
         # Packed bodies would be counted, and resumed, by their unpacked bytes.
-        headers = {"Accept-Encoding": "identity", **source.headers}
+        headers = {"Accept-Encoding": "identity", "User-Agent": f"{NAME}/{__version__}", **source.headers}
         if start:
             headers["Range"] = f"bytes={start}-"
         with suppress(_Whole):

@@ -217,7 +217,7 @@ def test_a_function_raises_what_a_command_says(tl, tmp_path):
         (
             ["finetune", TEXTURES, "--weights", "x"],
             "usage_error",
-            "weights is 'x', and there is no such file.",
+            "weights is 'x', and there is no such file, run or set of weights.",
         ),
         (
             ["finetune", TEXTURES, "--export", "none", "--export", "tflite"],

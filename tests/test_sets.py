@@ -8,14 +8,11 @@ from pathlib import Path
 
 import pytest
 from click.shell_completion import ShellComplete
+from loopback import Loopback
 
-sys.path.insert(0, str(Path(__file__).resolve().parent / "weights"))
-
-from loopback import Loopback  # noqa: E402
-
-from tlkit import cli  # noqa: E402
-from tlkit.sets import Fetched, Fetching, File, Found, Set, Sets, Verified  # noqa: E402
-from tlkit.weights import catalogue  # noqa: E402
+from tlkit import cli
+from tlkit.sets import Fetched, Fetching, File, Found, Set, Sets, Verified
+from tlkit.weights import catalogue
 
 FREE = Set(
     backbone="net50",

@@ -4,19 +4,14 @@ import hashlib
 import io
 import shutil
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
+from loopback import Loopback
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "weights"))
-
-from loopback import Loopback  # noqa: E402
-
-from tlkit.errors import UnknownBackbone, UsageError, WeightsError  # noqa: E402
-from tlkit.progress import Lines  # noqa: E402
-from tlkit.run.getting import find_weights, get_weights, list_weights, verify_weights  # noqa: E402
-from tlkit.weights import cache, catalogue, downloading  # noqa: E402
+from tlkit.errors import UnknownBackbone, UsageError, WeightsError
+from tlkit.progress import Lines
+from tlkit.run.getting import find_weights, get_weights, list_weights, verify_weights
+from tlkit.weights import cache, catalogue, downloading
 
 PACKAGED = {"efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2"}
 # Of these no hash is stated, so that any content will do.

@@ -121,7 +121,7 @@ def test_another_file_than_at_first_is_refused(entry, server, home):
     server.files[PATH] = OTHER
     said = refusal(entry)
     assert f"is {hashlib.sha256(OTHER).hexdigest()}, expected {SHA256} as at its first use here" in said
-    assert said.endswith("remove its lines from pins.json as well.")
+    assert said.endswith(f"remove its lines from {cache.folder()}/pins.json.")
     assert names(home) == ["pins.json"]
 
 
@@ -306,7 +306,7 @@ def test_offline_everything_is_said(entry, server, home, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "yes")
     said = refusal(entry, Unreachable)
     assert said.startswith(
-        f"The weights tv_v1 of resnet50 are not on this machine, and HF_HUB_OFFLINE=yes forbids to ask for "
+        f"The weights tv_v1 of resnet50 are not on this machine, and HF_HUB_OFFLINE=yes forbids asking for "
         f"{entry.where.address}. Save that file as {home}/weights/torchvision/net-1a2b3c4d.pth, or use "
         "'tlkit weights get resnet50 --weights tv_v1 --to DIR' where there is a network and set "
         "TLKIT_WEIGHTS_MIRROR=DIR here. Here now: "

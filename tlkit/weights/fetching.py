@@ -94,7 +94,7 @@ def _source(entry: Weights) -> tuple[str, Callable[[], Source]]:
         address, find = entry.where.address, partial(Source, entry.where.address)
     asked = re.sub("//[^/@]*@", "//", address)  # a mirror's password is not for messages
     if absent.offline():
-        raise absent.unreachable(entry, f"{absent.offline()} forbids to ask for {asked}", asked)
+        raise absent.unreachable(entry, f"{absent.offline()} forbids asking for {asked}", asked)
     return asked, find
 
 
@@ -111,7 +111,9 @@ def _whole(entry: Weights, asked: str, find: Callable[[], Source], part: Path, p
                 task.tick(max(0, (there - begun) // MB - task.done))
 
             try:
-                source, pieced = downloading.download(asked, find, part, most, known, ticked)
+                source, pieced = downloading.download(
+                    asked, partial(_same, entry, find), part, most, known, ticked
+                )
             except Failed as failed:
                 raise _explained(entry, asked, failed) from failed
             task.tick(max(0, task.total - task.done))  # the last part of a megabyte
@@ -127,8 +129,19 @@ def _whole(entry: Weights, asked: str, find: Callable[[], Source], part: Path, p
         )
     raise WeightsError(
         f"{_called(entry)} arrived damaged: {wrong} ({size:,} bytes from {asked}). The file was removed.",
-        f"Run again to fetch it anew{f'; {pins.REPLACED}' if cache.pinned(entry) else '.'}",
+        f"Run again to fetch it anew{f'; {pins.replaced(cache.folder())}' if cache.pinned(entry) else '.'}",
     )
+
+
+def _same(entry: Weights, find: Callable[[], Source]) -> Source:
+    """What `find` finds, if the server does not state already that it is another file than at first."""
+    source, pin = find(), cache.pinned(entry)
+    if pin and source.sha256 not in ("", pin):
+        raise Failed(
+            f"its sha256 is {source.sha256} now, and was {pin} at its first use here",
+            hint=f"Use the file that you had; {pins.replaced(cache.folder())}",
+        )
+    return source
 
 
 def _explained(entry: Weights, asked: str, failed: Failed) -> WeightsError:

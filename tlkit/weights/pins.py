@@ -11,13 +11,16 @@ from typing import Any
 from tlkit import files
 from tlkit.errors import OutputError, WeightsError
 
-REPLACED = "if the publisher has replaced it on purpose, remove its lines from pins.json as well."
-
 
 def get(folder: Path, name: str) -> str:
     """The sha256 recorded for the file `name`; "" if there is none yet."""
     pin = _read(folder).get(name)
     return "" if pin is None else pin["sha256"]
+
+
+def replaced(folder: Path) -> str:
+    """What to do if a file is another one for good."""
+    return f"if its publisher has replaced it on purpose, remove its lines from {folder / 'pins.json'}."
 
 
 def put(folder: Path, name: str, sha256: str, address: str) -> bool:

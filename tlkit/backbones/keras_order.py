@@ -6,8 +6,9 @@ the order of layers and of weights within one, and so do we, with the order take
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -20,14 +21,20 @@ from tlkit.weights.keras_applications import NETWORKS
 NUMBERED = re.compile(r"(conv2d|batch_normalization)(?:_(\d+))?")  # what Keras names by itself
 
 
+class Layer(NamedTuple):
+    """A layer of theirs that has weights."""
+
+    name: str
+    tensors: tuple[tuple[str, tuple[int, ...]], ...]  # as `conversion.KERAS` has them, and shapes
+    statistics: bool  # of pixels, which the entry has; they are no tensors of ours
+
+
 def ordered(backbone: str, stored: Stored, path: Path) -> dict[str, np.ndarray]:
     """The file's tensors by the names of layer and weight in keras.applications' network.
 
     Raises `WeightsError` if they are another network's. The top may be missing, or have other classes.
     """
-    network = twin(backbone)
-    theirs = [layer for layer in network.layers if layer.weights]
-    renamed = fresh([leaf.name for leaf in leaves(network)])
+    theirs = order(backbone)
     if len(stored.layers) > len(theirs):
         raise WeightsError(
             f"{path} has {len(stored.layers)} layers with weights; {backbone} of keras.applications has "
@@ -35,19 +42,36 @@ def ordered(backbone: str, stored: Stored, path: Path) -> dict[str, np.ndarray]:
         )
     tensors: dict[str, np.ndarray] = {}
     for layer, (name, arrays) in zip(theirs, stored.layers, strict=False):
-        if isinstance(layer, layers.Normalization):  # the statistics are the entry's
-            continue
-        weights = [(leaf, weight) for leaf in leaves(layer) for weight in legacy(leaf)]
-        shapes = [tuple(weight.shape) for _, weight in weights]
+        shapes = [shape for _, shape in layer.tensors]
         found = [array.shape for array in arrays]
-        if shapes != found and layer is not theirs[-1]:
+        if shapes != found and (layer is not theirs[-1] or len(shapes) != len(found)):
             raise WeightsError(
                 f"{path}: layer '{name}' holds {_told(found)}; "
                 f"in {backbone} '{layer.name}' holds {_told(shapes)}."
             )
-        for (leaf, weight), array in zip(weights, arrays, strict=True):
-            tensors[f"{renamed[leaf.name]}/{called(leaf, weight)}"] = array
+        if not layer.statistics:
+            tensors.update(zip((tensor for tensor, _ in layer.tensors), arrays, strict=True))
     return tensors
+
+
+@cache
+def order(backbone: str) -> tuple[Layer, ...]:
+    """The layers with weights of the network of keras.applications that a backbone is, with its top."""
+    network = twin(backbone)
+    renamed = fresh([leaf.name for leaf in leaves(network)])
+    return tuple(
+        Layer(
+            layer.name,
+            tuple(
+                (f"{renamed[leaf.name]}/{called(leaf, weight)}", tuple(weight.shape))
+                for leaf in leaves(layer)
+                for weight in legacy(leaf)
+            ),
+            isinstance(layer, layers.Normalization),
+        )
+        for layer in network.layers
+        if layer.weights
+    )
 
 
 def _told(shapes: list[tuple[int, ...]]) -> str:
@@ -55,7 +79,7 @@ def _told(shapes: list[tuple[int, ...]]) -> str:
 
 
 def twin(backbone: str) -> Model:
-    """The network of keras.applications that a backbone is, with its top and random weights."""
+    """The network itself, with random weights."""
     function, settings = NETWORKS[backbone]
     return getattr(keras.applications, function)(weights=None, **settings)
 

@@ -23,7 +23,7 @@ EXPECTED = {
 STAGES = {"stem": "features.relu0"}
 STAGES |= {f"stage{number}": f"features.transition{number}.relu" for number in (1, 2, 3)}
 STAGES |= {"stage4_norm": "features.norm5", "top_logits": "classifier"}
-OF_TIMM = {"stage4_norm": "features.norm5", "top_logits": "classifier"}
+OF_TIMM = {"stage4": "features.norm5", "top_logits": "classifier"}
 SIZES = (64, 65)
 
 CASES = {

@@ -96,7 +96,7 @@ def same(one, other) -> bool:
 
 
 def by_hand() -> dict[str, bytes]:
-    """What no torch of today writes, but every torch reads: the published VGG16 and VGG19 look like this."""
+    """What no torch of today writes, but every torch reads."""
     return {"legacy-2017.pth": torch_by_hand.of_2017()}
 
 

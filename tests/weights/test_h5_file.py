@@ -92,6 +92,16 @@ def test_the_files_of_keras_3_are_recognised(saved, name, kind):
     assert stored((saved[0] / name).read_bytes()) == (kind, {}, ())
 
 
+def test_bfloat16_of_keras_3_is_recognised_and_not_taken_for_keras_2_s():
+    bits = np.array([b"\x80\x3f"], "V2")
+    written = io.BytesIO()
+    with h5py.File(written, "w") as file:
+        file["vars/0"] = bits
+        file["vars/0"].attrs["dtype"] = "bfloat16"
+    assert stored(written.getvalue()).kind == "keras3"
+    assert "'a_norm/beta' holds something else than numbers" in refused(made(put(bits)), FORM)
+
+
 @pytest.mark.parametrize("fixed", [False, True])
 def test_layers_come_in_the_file_s_order(fixed):
     (conv, (kernel, bias)), (norm, (gamma, count, beta)) = stored(made(fixed=fixed)).layers
@@ -242,8 +252,8 @@ BAD = {
     "a layer twice": (names("layer_names", [b"a_norm", b"a_norm"]), "two of its layers have one name"),
     "a layer that is not there": (names("layer_names", [b"b"]), "it is cut off or damaged"),
     "no weights": (names("layer_names", [b"input_1"]), "it holds no weights"),
-    "names as numbers": (names("layer_names", [1, 2]), "its attribute layer_names is no list of texts"),
-    "one name": (names("layer_names", b"a_norm"), "its attribute layer_names is no list of texts"),
+    "names as numbers": (names("layer_names", [1, 2]), "its attribute layer_names is not of texts"),
+    "one name": (names("layer_names", b"a_norm"), "its attribute layer_names is not of texts"),
     "names in no alphabet": (names("layer_names", [b"\xff\xfe"], kind="S2"), "it is cut off or damaged"),
     "weights outside of layers": (top, "it has weights outside of its layers"),
     "of nobody": (
@@ -295,6 +305,20 @@ def test_a_damaged_heap_is_read_or_refused_at_once():
                 stored(bytes(content))
             except WeightsError:
                 continue
+
+
+def test_a_heap_that_keras_3_would_read_is_looked_at_first():
+    """It reads the attribute "dtype" of a data set, with HDF5."""
+    written = io.BytesIO()
+    with h5py.File(written, "w") as file:
+        file["vars/0"] = np.ones(3, "f4")
+        file["vars/0"].attrs["dtype"] = "bfloat16"
+    content = bytearray(written.getvalue())
+    assert stored(bytes(content)).kind == "keras3"
+    left_over = content.index(b"GCOL") + 16 + 16 + 8  # after the heap's head, the object's and its text
+    assert content[left_over : left_over + 2] == bytes(2)
+    content[left_over + 8 : left_over + 16] = bytes(8)
+    assert "it is cut off or damaged" in refused(bytes(content), FORM)
 
 
 def test_bombs_take_no_memory_and_lead_nowhere(tmp_path):

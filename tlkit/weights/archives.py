@@ -36,39 +36,36 @@ class Member(NamedTuple):
 
 
 class Window:
-    """A stretch of a mapped file as a file of its own, for `zipfile` and HDF5, copied piece by piece."""
+    """A mapped file, or a stretch of one, as `zipfile` and HDF5 want it: copied piece by piece."""
 
-    def __init__(self, content: bytes | mmap, start: int = 0, end: int | None = None):
+    def __init__(self, content: bytes | mmap | memoryview):
         self.content = content
-        self.start = start
-        self.end = len(content) if end is None else end
-        self.at = start
+        self.at = 0
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        at = (self.start, self.at, self.end)[whence] + offset
-        if at < self.start:
+        at = (0, self.at, len(self.content))[whence] + offset
+        if at < 0:
             raise ValueError("before the beginning")
-        self.at = min(at, self.end)
-        return self.tell()
+        self.at = min(at, len(self.content))
+        return self.at
 
     def tell(self) -> int:
-        return self.at - self.start
+        return self.at
 
     def seekable(self) -> bool:
         return True
 
     def read(self, length: int = -1) -> bytes:
-        end = self.end if length < 0 else min(self.at + length, self.end)
+        end = len(self.content) if length < 0 else min(self.at + length, len(self.content))
         if end - self.at > PIECE:
             raise Refused("its directory is too long")
         start, self.at = self.at, end
-        return self.content[start:end]
+        return bytes(self.content[start:end])
 
     def readinto(self, target: memoryview) -> int:
-        end = min(self.at + len(target), self.end)
-        start, self.at = self.at, end
-        target[: end - start] = self.content[start:end]
-        return end - start
+        start, self.at = self.at, min(self.at + len(target), len(self.content))
+        target[: self.at - start] = self.content[start : self.at]
+        return self.at - start
 
 
 def opened(content: bytes | mmap) -> zipfile.ZipFile:

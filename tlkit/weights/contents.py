@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 from zipfile import ZipFile
 
 import numpy as np
@@ -69,7 +69,7 @@ def read(path: Path) -> Stored:
         with _reading(path, "a safetensors file", safetensors_file.DAMAGE):
             return Stored("safetensors", safetensors_file.read(path, content), ())
     if content[TAR] == b"ustar":
-        raise _unknown(path, "it is a tar archive, which torch wrote before 2017 and nobody since")
+        raise _unknown(path, "it is a tar archive, as torch wrote at the very first")
     start = content[:64].lstrip()
     raise _unknown(
         path,
@@ -121,16 +121,15 @@ def _check_keras(content: mmap, members: dict[str, Member], archive: ZipFile) ->
         raise Refused(
             f"unpacked, its weights have {weights.size:,} bytes, over {INFLATED} times as much as the file"
         )
-    file: BinaryIO | archives.Window
     if weights.compressed:
-        file = io.BytesIO()
+        unpacked = io.BytesIO()
         with archive.open(KERAS_WEIGHTS) as packed:
-            shutil.copyfileobj(packed, file, 2**20)
+            shutil.copyfileobj(packed, unpacked, 2**20)
+        h5_file.check_keras3(unpacked.getbuffer())
     elif archives.whole(content, weights):
-        file = archives.Window(content, weights.start, weights.start + weights.size)
+        h5_file.check_keras3(memoryview(content)[weights.start : weights.start + weights.size])
     else:
         raise Refused("its weights are damaged: their checksum is another")
-    h5_file.check_keras3(file, weights.size)
 
 
 @contextmanager

@@ -10,34 +10,35 @@ import struct
 from collections.abc import Iterator
 from mmap import mmap
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
 
+from tlkit.weights.archives import Window
 from tlkit.weights.h5_texts import Texts
 from tlkit.weights.numbers import Refused, plain, short
 
-OBJECTS = 20_000  # groups and data sets; a thousand layers with an optimizer have a few thousand
+OBJECTS = 20_000  # groups and data sets; Keras's MobileNet with Adam's numbers has 455
 NAMES = 2**22  # bytes of an attribute with names
 DAMAGE = (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError, struct.error)
 LAYOUTS = (h5py.h5d.COMPACT, h5py.h5d.CONTIGUOUS, h5py.h5d.CHUNKED)
 TOP = "top_level_model_weights"
+KERAS3_BFLOAT16 = np.dtype("V2")  # it marks them by an attribute of the data set
 KERAS3 = ("layers", "_layer_checkpoint_dependencies", "vars")
 
 Layers = tuple[tuple[str, tuple[np.ndarray, ...]], ...]
 
 
-def read(path: Path, content: bytes | mmap) -> Layers | None:
+def read(path: Path, content: mmap) -> Layers | None:
     """The layers that have weights, in the file's order; None for the weights of Keras 3, once looked at.
 
     `content` is the same file, mapped. Floats come as float32. Raises `Refused`, and what `DAMAGE` names.
     """
+    texts = Texts(content)
     # No lock: the file may lie where nobody can write.
     with h5py.File(path, "r", locking=False) as file:
-        _check(file, len(content))
+        _check(file, len(content), texts)
         group = file["model_weights"] if "model_weights" in file else file
-        texts = Texts(content)
         names = _names(group, "layer_names", texts)
         if names is not None:
             return _layers(group, names, texts)
@@ -46,15 +47,15 @@ def read(path: Path, content: bytes | mmap) -> Layers | None:
         raise Refused("it has neither the weights of Keras 1 or 2 nor those of Keras 3")
 
 
-def check_keras3(file: Any, size: int) -> None:
-    """Look at the weights in a Keras archive, which can be read like a file and have `size` bytes."""
-    with h5py.File(file, "r") as opened:
-        _check(opened, size)
-        if not any(name in opened for name in KERAS3):
+def check_keras3(content: memoryview) -> None:
+    """Look at the weights in a Keras archive, which Keras 3 is to read."""
+    with h5py.File(Window(content), "r") as file:
+        _check(file, len(content), Texts(content))
+        if not any(name in file for name in KERAS3):
             raise Refused("its weights are not those of Keras 3")
 
 
-def _check(file: h5py.File, size: int) -> None:
+def _check(file: h5py.File, size: int, texts: Texts) -> None:
     """Look at every object that the file has, and at no number: all of them fit into `size` bytes."""
     declared = 0
     for place, found in _objects(file):
@@ -62,6 +63,8 @@ def _check(file: h5py.File, size: int) -> None:
             declared += _bytes(place, found)
             if declared > size:
                 raise Refused("its data sets are larger than the file")
+            if "dtype" in found.attrs:  # the one attribute that Keras 3 reads
+                _texts(found, "dtype", texts, axes=0)
 
 
 def _objects(file: h5py.File) -> Iterator[tuple[str, h5py.Group | h5py.Dataset]]:
@@ -97,7 +100,8 @@ def _bytes(place: str, found: h5py.Dataset) -> int:
         raise Refused(f"the data set {short(place)} lies in other files")
     if plan.get_nfilters():
         raise Refused(f"the data set {short(place)} is compressed, which Keras never does")
-    if found.shape is None or found.dtype.kind not in "fiub" or found.dtype.itemsize > 8:
+    known = (found.dtype.kind in "fiub" and found.dtype.itemsize <= 8) or found.dtype == KERAS3_BFLOAT16
+    if found.shape is None or not known:
         raise Refused(f"the data set {short(place)} holds something else than numbers")
     declared = math.prod(found.shape) * found.dtype.itemsize
     if layout == h5py.h5d.CHUNKED:  # read by the chunk, each as a whole
@@ -120,6 +124,8 @@ def _layers(group: h5py.Group, names: list[str], texts: Texts) -> Layers:
             if not isinstance(found, h5py.Dataset) or address in seen:
                 raise Refused(f"{short(f'{name}/{weight}')} is no data set of its own")
             seen.add(address)
+            if found.dtype == KERAS3_BFLOAT16:
+                raise Refused(f"{short(f'{name}/{weight}')} holds something else than numbers")
             arrays.append(plain(np.asarray(found[()])))
         if arrays:
             layers.append((name, tuple(arrays)))
@@ -142,19 +148,21 @@ def _names(group: h5py.Group, attribute: str, texts: Texts) -> list[str] | None:
     raise Refused(f"its attribute {attribute} is too long")
 
 
-def _texts(group: h5py.Group, attribute: str, texts: Texts) -> list[str]:
+def _texts(group: h5py.Group | h5py.Dataset, attribute: str, texts: Texts, axes: int = 1) -> list[str]:
+    """The texts of an attribute; with `axes` 0 it has to have a single one."""
     described = group.attrs.get_id(attribute)
     if described.shape == (0,):  # without a name, NumPy takes it for numbers
         return []
     kind = h5py.check_string_dtype(described.dtype)
-    if kind is None or len(described.shape) != 1:
-        raise Refused(f"its attribute {attribute} is no list of texts")
+    count = math.prod(described.shape)
+    if kind is None or len(described.shape) != axes:
+        raise Refused(f"its attribute {attribute} is not of texts")
     if kind.length is None:
         found = texts.of(h5py.h5o.get_info(group.id).addr, attribute, NAMES)
-    elif described.shape[0] * kind.length > NAMES:
+    elif count * kind.length > NAMES:
         raise Refused(f"its attribute {attribute} is too long")
     else:
-        found = [text.decode() for text in group.attrs[attribute]]
-    if len(found) != described.shape[0] or len(found) > OBJECTS:
+        found = [text.decode() for text in np.ravel(group.attrs[attribute])]
+    if len(found) != count or count > OBJECTS:
         raise Refused(f"its attribute {attribute} has no possible number of texts")
     return found

@@ -14,7 +14,7 @@ from mmap import mmap
 from tlkit.weights.numbers import Refused
 
 CONTINUED, ATTRIBUTE = 0x10, 0x0C  # kinds of message
-STEPS = 1_000_000  # messages, texts and objects of heaps; a file of Keras has some ten for each weight
+STEPS = 1_000_000  # messages, texts and objects of heaps; Keras's MobileNet takes 692
 POINTER = struct.Struct("<IQI")  # length, where the heap is, place in it
 HEAP, OBJECT = struct.Struct("<4sB3xQ"), struct.Struct("<H6xQ")
 
@@ -22,7 +22,7 @@ HEAP, OBJECT = struct.Struct("<4sB3xQ"), struct.Struct("<H6xQ")
 class Texts:
     """All texts of a file."""
 
-    def __init__(self, content: bytes | mmap):
+    def __init__(self, content: bytes | mmap | memoryview):
         self.content = content
         self.left = STEPS
         self.heaps: dict[int, dict[int, tuple[int, int]]] = {}
@@ -41,7 +41,7 @@ class Texts:
             start, size = self.heap(heap)[place]
             if length > size:
                 raise ValueError("longer than its place in the heap")
-            found.append(self.content[start : start + length].rstrip(b"\0").decode())
+            found.append(bytes(self.content[start : start + length]).rstrip(b"\0").decode())
         return found
 
     def step(self) -> None:
@@ -61,9 +61,11 @@ class Texts:
         while at + OBJECT.size <= end:
             self.step()
             place, length = OBJECT.unpack_from(self.content, at)
-            at += OBJECT.size
-            if place == 0:  # what is left over
+            if place == 0:  # what is left over, with its own head; HDF5 waits for ever if it is not all
+                if at + length != end:
+                    raise ValueError("not the rest of its heap")
                 break
+            at += OBJECT.size
             if at + length > end:
                 raise ValueError("longer than its heap")
             found[place] = at, length
@@ -82,7 +84,7 @@ class Texts:
             while at + 8 <= end:
                 self.step()
                 kind, length, flags = struct.unpack_from("<HHB", self.content, at)
-                body = self.content[at + 8 : min(at + 8 + length, end)]
+                body = bytes(self.content[at + 8 : min(at + 8 + length, end)])
                 if kind == CONTINUED:
                     blocks.append(struct.unpack_from("<QQ", body))
                 elif kind == ATTRIBUTE and not flags & 2:  # 2: it lies elsewhere

@@ -1,7 +1,7 @@
 """The pickles of a torch file, run without torch and without `pickle`.
 
-A pickle is a program that may call anything. This reader is a machine that knows 36 instructions,
-sixteen names and no way to import or call: it builds dictionaries, lists, tuples, numbers, strings and
+A pickle is a program that may call anything. This reader is a machine that knows 33 instructions,
+fifteen names and no way to import or call: it builds dictionaries, lists, tuples, numbers, strings and
 tensors. A tensor is only a label here: which storage, from where, in which shape.
 """
 
@@ -31,7 +31,7 @@ DTYPES: dict[str, np.dtype] = {
     "torch BoolStorage": np.dtype("?"),
 }
 DICT = "collections OrderedDict"
-# Until torch 0.3 without the last two arguments (the published VGG16 and VGG19 are of 2017).
+# Until torch 0.3 without the last two arguments: vgg16-397923af.pth calls it (tinygrad's pull request 13253).
 OLD_TENSOR, TENSOR = "torch._utils _rebuild_tensor", "torch._utils _rebuild_tensor_v2"
 # As torch writes it since 0.4, and before.
 PARAMETER, OLD_PARAMETER = "torch._utils _rebuild_parameter", "torch.nn.parameter Parameter"

@@ -30,7 +30,7 @@ FAMILIES = (
 )  # in INDEX's order
 # fmt: on
 ROOMS = {"anatomy", "feature_pyramid", "frame", "layers", "options", "pixels", "taps"}
-ROOMS |= {"torch_file", "weights"}
+ROOMS |= {"conversion", "fitting", "keras_order", "loading", "saved"}
 
 
 @pytest.fixture(scope="module", params=every)

@@ -1,5 +1,6 @@
 """Every family that keras.applications has too, against its code, live: with the same random weights."""
 
+import gc
 import importlib
 import math
 
@@ -40,13 +41,12 @@ def leaves(network):
         yield from leaves(layer) if isinstance(layer, keras.Model) else [layer]
 
 
-def theirs(twin, size):
-    """Their network without weights of its own, and the tensors that it was given instead."""
+def theirs(twin, size, tensors):
+    """Their network, given `tensors` instead of weights of its own; what is not there yet is drawn."""
     keras.utils.clear_session()  # it numbers what has no name of its own: from 0 on, as in a fresh process
     model = getattr(keras.applications, twin.builder)(
         weights=None, classifier_activation=None, input_shape=(size, size, 3), **twin.settings
     )
-    tensors = {}
     for layer in leaves(model):
         if passes_by(twin, layer):
             continue
@@ -54,9 +54,10 @@ def theirs(twin, size):
             depthwise = isinstance(layer, keras.layers.DepthwiseConv2D) and variable.name == "kernel"
             # As their files call it, and `conversion.KERAS`.
             name = f"{layer.name}/{'depthwise_' * depthwise}{called(layer, variable)}"
-            tensors[name] = seeded.tensor(name, tuple(variable.shape), twin.gain)
+            if name not in tensors:
+                tensors[name] = seeded.tensor(name, tuple(variable.shape), twin.gain)
             variable.assign(tensors[name])
-    return model, tensors
+    return model
 
 
 def ours(twin, size, tensors):
@@ -72,8 +73,9 @@ def ours(twin, size, tensors):
 
 @every
 def test_agrees(twin):
+    tensors = {}
     for size in twin.sizes:
-        reference, tensors = theirs(twin, size)
+        reference = theirs(twin, size, tensors)
         model = ours(twin, size, tensors)
         theirs_tapped = [reference.get_layer(name).output for name in twin.taps.values()]
         ours_tapped = [model.get_layer(name).output for name in twin.taps]
@@ -88,17 +90,29 @@ def test_agrees(twin):
             assert np.abs(value - wanted).max() <= 1e-4 * np.abs(wanted).max(), (size, tap)
 
 
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(name, marks=[pytest.mark.slow] * twin.slow) for name, twin in TWINS.items()],
+)
+def pair(request):
+    """A twin, our network at its own size, and theirs."""
+    twin = TWINS[request.param]
+    model = backbones.build(twin.backbone, weights=None, **twin.options)
+    # Some leave the size open where none is given.
+    shape = model.input_shape[1:]
+    reference = getattr(keras.applications, twin.builder)(weights=None, input_shape=shape, **twin.settings)
+    yield twin, model, reference
+    del model, reference
+    gc.collect()  # a Keras model is in cycles: several would wait together
+
+
 def shapes(weights):
     """Of tensors; a 1×1 convolution is a dense layer to some."""
     return sorted(tuple(n for n in weight.shape if n > 1) for weight in weights)
 
 
-@every
-def test_weighs_and_costs_as_much(twin):
-    model = backbones.build(twin.backbone, weights=None, **twin.options)
-    # Some leave the size open where none is given.
-    shape = model.input_shape[1:]
-    reference = getattr(keras.applications, twin.builder)(weights=None, input_shape=shape, **twin.settings)
+def test_weighs_and_costs_as_much(pair):
+    twin, model, reference = pair
     passed_by = sum(layer.count_params() for layer in reference.layers if passes_by(twin, layer))
     gammas = [weight for weight in model.trainable_weights if twin.unscaled and weight.name == "gamma"]
     ours = [weight for weight in model.trainable_weights if not any(weight is gamma for gamma in gammas)]
@@ -108,16 +122,14 @@ def test_weighs_and_costs_as_much(twin):
     assert shapes(ours) == shapes(reference.trainable_weights)
 
 
-@pytest.mark.parametrize(
-    "twin", [pytest.param(twin, id=name) for name, twin in TWINS.items() if not twin.slow]
-)
-def test_normalises_alike(twin):
+def test_normalises_alike(pair):
     """Epsilon and momentum are in no tensor, and at these variances barely in an output."""
-    reference = getattr(keras.applications, twin.builder)(weights=None, **twin.settings)
-    model = backbones.build(twin.backbone, weights=None, **twin.options)
+    twin, model, reference = pair
 
     def settings(network):
-        norms = [layer for layer in network.layers if isinstance(layer, keras.layers.BatchNormalization)]
-        return [(layer.epsilon, layer.momentum) for layer in norms]
+        kinds = keras.layers.BatchNormalization | keras.layers.LayerNormalization
+        norms = [layer for layer in leaves(network) if isinstance(layer, kinds)]
+        return [(layer.epsilon, getattr(layer, "momentum", None)) for layer in norms]
 
-    assert settings(model) and settings(model) == settings(reference)
+    assert bool(settings(model)) == (twin.builder not in ("VGG16", "VGG19"))  # they normalise nothing
+    assert settings(model) == settings(reference)

@@ -78,7 +78,13 @@ def test_a_whole_module_is_refused_by_the_name_of_its_class():
 # Files written by hand
 
 
-@pytest.mark.parametrize("content", [GOOD, GOOD_ARCHIVE], ids=["legacy", "archive"])
+# Torch has not always said which byte order it wrote.
+OLD_ARCHIVE = archive({"weight": tensor()}, root="resnet", byteorder=None)
+
+
+@pytest.mark.parametrize(
+    "content", [GOOD, GOOD_ARCHIVE, OLD_ARCHIVE], ids=["legacy", "archive", "old archive"]
+)
 def test_a_tensor_is_read(content):
     found = read(content)
     assert list(found) == ["weight"]

@@ -78,11 +78,9 @@ class Weights(NamedTuple):
     geometry: str  # the row of the family's GEOMETRIES that it was trained in, the only one that it fits
     where: Where
     digest: str  # "sha256:" and 64 digits, or the publisher's first 8; "md5:" and 32; "" where none is stated
-    bytes: int  # exact where the sha256 is whole, else as the publisher rounds it or 4 a parameter
+    bytes: int  # exact of PyPI's; else as the publisher rounds it, or 4 a parameter
     pixels: Pixels
-    image_size: (
-        int  # pixels a side of the published top-1, the nearest to the backbone's own of those published
-    )
+    image_size: int  # pixels a side of the published top-1: of several, the nearest to the backbone's own
     crop: float | None  # share of the short side that the square takes; None: not published
     interpolation: str
     top1: float  # published, ImageNet validation, share, at image_size

@@ -51,6 +51,12 @@ def test_each_entry_is_of_a_geometry_and_a_publisher_that_its_family_has():
         assert entry.publisher in family(entry.backbone).names, entry
 
 
+def test_a_network_is_built_in_the_geometry_of_its_default_weights():
+    """Where no other is asked for, random weights too start in the network that published ones are of."""
+    for backbone, rows in catalogue.every().items():
+        assert rows[0].geometry == backbones.variant(backbone).geometries[0], backbone
+
+
 # torchvision
 
 

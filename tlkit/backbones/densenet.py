@@ -39,15 +39,16 @@ class Variant(NamedTuple):
 
 
 # fmt: off
+KERAS_FIRST = ("keras", "torch")  # of these two the best weights are those of keras.applications
 VARIANTS = {
     "densenet121": Variant((6, 12, 24, 16), 32, 64, 224, 7_978_856, 8_062_504,
                            2_834_161_664),
     "densenet161": Variant((6, 12, 36, 24), 48, 96, 224, 28_681_000, 28_900_936,
                            7_727_907_072, geometries=("torch",)),
     "densenet169": Variant((6, 12, 32, 32), 32, 64, 224, 14_149_480, 14_307_880,
-                           3_359_843_328),
+                           3_359_843_328, KERAS_FIRST),
     "densenet201": Variant((6, 12, 48, 32), 32, 64, 224, 20_013_928, 20_242_984,
-                           4_291_365_888),
+                           4_291_365_888, KERAS_FIRST),
     # Every stage, in a blink; from no paper. Two blocks: the second sees what the first has made.
     "densenet_test": Variant((2, 2, 2, 2), 8, 16, 64, 61_560, 62_680, 4_614_400),
 }
@@ -162,7 +163,7 @@ def DenseNet169(**options: Unpack[Options]) -> Model:
     """DenseNet-169: 14,149,480 parameters, published top-1 0.762 at 224 pixels.
 
     As `DenseNet121`, with 32 blocks for 24 in stage 3 and 32 for 16 in stage 4; without the top
-    (batch, 7, 7, 1664).
+    (batch, 7, 7, 1664). Geometry `keras` unless told otherwise, that of its default weights.
     """
     return assemble("densenet169", FAMILY, options)
 
@@ -171,7 +172,7 @@ def DenseNet201(**options: Unpack[Options]) -> Model:
     """DenseNet-201: 20,013,928 parameters, published top-1 0.773 at 224 pixels.
 
     As `DenseNet121`, with 48 blocks for 24 in stage 3 and 32 for 16 in stage 4; without the top
-    (batch, 7, 7, 1920).
+    (batch, 7, 7, 1920). Geometry `keras` unless told otherwise, that of its default weights.
     """
     return assemble("densenet201", FAMILY, options)
 

@@ -61,9 +61,9 @@ ALL = (*BOTH, "torchvision")
 
 VARIANTS = {
     "efficientnet_b0": Variant(FULL, 1.0, 1.0, 32, 1280, 224, 0.2, 5_288_548, 5_330_564,
-                               385_814_752, BOTH[::-1]),
+                               385_814_752, BOTH),
     "efficientnet_b1": Variant(FULL, 1.0, 1.1, 32, 1280, 240, 0.2, 7_794_184, 7_856_232,
-                               686_802_832, BOTH[::-1]),
+                               686_802_832, BOTH),
     "efficientnet_b2": Variant(FULL, 1.1, 1.2, 32, 1408, 260, 0.3, 9_109_994, 9_177_562,
                                993_561_872, BOTH),
     "efficientnet_b3": Variant(FULL, 1.2, 1.4, 40, 1536, 300, 0.3, 12_233_232, 12_320_528,
@@ -250,7 +250,7 @@ def EfficientNetB0(**options: Unpack[Options]) -> Model:
 
     Other sizes from 32 pixels on: `input_shape`. All options: `options.Options`. Stages for taps and
     freezing: `stem` and `stage1` (stride 2), `stage2` (4), `stage3` (8), `stage4` (16), `stage5` (32).
-    Geometry: `torch`, or `tensorflow`.
+    Geometry: `tensorflow`, or `torch`.
 
     Raises `UsageError` for options that do not fit.
     """

@@ -60,9 +60,11 @@ class Block(NamedTuple):
 
 
 # fmt: off
+TIMM_FIRST = ("timm", "keras")  # the best weights of these two are timm's, which has none of the third
 VARIANTS = {
-    "resnet50_v2": Variant((3, 4, 6, 3), 64, 25_568_360, 25_613_800, 3_482_255_360),
-    "resnet101_v2": Variant((3, 4, 23, 3), 64, 44_577_896, 44_675_560, 7_194_476_544),
+    "resnet50_v2": Variant((3, 4, 6, 3), 64, 25_549_352, 25_594_792, 4_089_184_256, geometries=TIMM_FIRST),
+    "resnet101_v2": Variant((3, 4, 23, 3), 64, 44_541_480, 44_639_144, 7_801_405_440,
+                            geometries=TIMM_FIRST),
     "resnet152_v2": Variant((3, 8, 36, 3), 64, 60_236_904, 60_380_648, 10_906_697_728),
     # Every stage, in a blink; from no paper. Two blocks: the first projects, the last may stride.
     "resnet_v2_test": Variant((2, 2, 2, 2), 8, 479_800, 482_696, 3_520_512, image_size=64),
@@ -161,7 +163,7 @@ FAMILY = Family(VARIANTS, GEOMETRIES, body, {"keras": names_keras, "timm": names
 
 
 def ResNet50V2(**options: Unpack[Options]) -> Model:
-    """ResNet-50 V2, arXiv:1603.05027: 25,568,360 parameters, published top-1 0.8041 at 224 pixels.
+    """ResNet-50 V2, arXiv:1603.05027: 25,549,352 parameters, published top-1 0.8041 at 224 pixels.
 
     He et al., 2016. What it introduced: residual blocks that normalise first and leave their sum alone,
     so that signal and gradient pass from any block to any other unchanged.
@@ -171,8 +173,8 @@ def ResNet50V2(**options: Unpack[Options]) -> Model:
              (batch, 7, 7, 2048), with pooling="avg" as well (batch, 2048).
 
     The published figures are those of the default weights.
-    Other sizes from 32 pixels on: `input_shape`. geometry="timm" builds resnetv2_50 of timm:
-    25,549,352 parameters. All options: `options.Options`.
+    Other sizes from 32 pixels on: `input_shape`. All options: `options.Options`. geometry="keras" builds
+    ResNet50V2 of keras.applications: 25,568,360 parameters, fewer multiply-adds.
     Stages for taps and freezing: `stem`, `stage1` … `stage4`, at strides 2, 4, 8, 16 and 32.
 
     Raises `UsageError` for options that do not fit.
@@ -181,9 +183,9 @@ def ResNet50V2(**options: Unpack[Options]) -> Model:
 
 
 def ResNet101V2(**options: Unpack[Options]) -> Model:
-    """ResNet-101 V2: 44,577,896 parameters, published top-1 0.82042 at 224 pixels.
+    """ResNet-101 V2: 44,541,480 parameters, published top-1 0.82042 at 224 pixels.
 
-    As `ResNet50V2`, with 23 blocks for 6 in the third group.
+    As `ResNet50V2`, with 23 blocks for 6 in the third group; in the keras geometry 44,577,896 parameters.
     """
     return assemble("resnet101_v2", FAMILY, options)
 
@@ -191,7 +193,8 @@ def ResNet101V2(**options: Unpack[Options]) -> Model:
 def ResNet152V2(**options: Unpack[Options]) -> Model:
     """ResNet-152 V2: 60,236,904 parameters, published top-1 0.78 at 224 pixels.
 
-    As `ResNet50V2`, with 8 blocks for 4 in the second group and 36 for 6 in the third.
+    As `ResNet50V2`, with 8 blocks for 4 in the second group and 36 for 6 in the third; in the keras geometry
+    unless told otherwise, since nobody else has weights of it.
     """
     return assemble("resnet152_v2", FAMILY, options)
 

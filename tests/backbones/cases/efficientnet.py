@@ -45,12 +45,13 @@ SIZES = (64, 65)
 
 CASES = {
     "efficientnet_b0":
-        Case("efficientnet_b0", "timm", "efficientnet_b0", STAGES, SIZES, step=True),
+        Case("efficientnet_b0", "timm", "efficientnet_b0", STAGES, SIZES, {"geometry": "torch"}, step=True),
     "efficientnet_b0_tensorflow":
         Case("efficientnet_b0", "timm", "tf_efficientnet_b0", STAGES, SIZES, {"geometry": "tensorflow"}),
     # The rule that makes it deeper; B2 is the first that is wider too.
     "efficientnet_b1_torchvision":
-        Case("efficientnet_b1", "torchvision", "efficientnet_b1", TORCHVISION, SIZES, slow=True),
+        Case("efficientnet_b1", "torchvision", "efficientnet_b1", TORCHVISION, SIZES,
+             {"geometry": "torch"}, slow=True),
     "efficientnet_b2":
         Case("efficientnet_b2", "timm", "tf_efficientnet_b2", FEWER, SIZES, slow=True),
     # The first of torchvision's with the official epsilon and momentum.

@@ -1,4 +1,4 @@
-"""ResNet V2; its own geometry is compared with keras.applications in test_keras_applications.py."""
+"""ResNet V2: timm's geometry here, that of keras.applications in test_keras_applications.py."""
 
 from cases import Case, Expected, Twin
 
@@ -9,8 +9,8 @@ TEST = (("stem", 2, 8), ("stage1", 4, 32), ("stage2", 8, 64), ("stage3", 16, 128
 
 # fmt: off
 EXPECTED = {
-    "resnet50_v2": Expected(25_568_360, 25_613_800, (23_519_360, 23_564_800), (7, 7, 2048), PYRAMID),
-    "resnet101_v2": Expected(44_577_896, 44_675_560, (42_528_896, 42_626_560), (7, 7, 2048), PYRAMID),
+    "resnet50_v2": Expected(25_549_352, 25_594_792, (23_500_352, 23_545_792), (7, 7, 2048), PYRAMID),
+    "resnet101_v2": Expected(44_541_480, 44_639_144, (42_492_480, 42_590_144), (7, 7, 2048), PYRAMID),
     "resnet152_v2": Expected(60_236_904, 60_380_648, (58_187_904, 58_331_648), (7, 7, 2048), PYRAMID),
     "resnet_v2_test": Expected(479_800, 482_696, (222_800, 225_696), (2, 2, 256), TEST),
 }
@@ -34,4 +34,4 @@ TAPS_OF_KERAS = {
     "stage3": "conv4_block5_out",
     "stage4": "post_relu",
 }
-TWINS = {"resnet50_v2": Twin("resnet50_v2", "ResNet50V2", TAPS_OF_KERAS)}
+TWINS = {"resnet50_v2": Twin("resnet50_v2", "ResNet50V2", TAPS_OF_KERAS, {"geometry": "keras"})}

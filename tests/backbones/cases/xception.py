@@ -24,5 +24,5 @@ CASES = {
 TAPS_OF_KERAS = {"stem": "block1_conv2_act", "stage1": "add", "stage2": "add_1", "stage3": "add_10"}
 TAPS_OF_KERAS |= {"stage4": "block14_sepconv2_act"}
 # It takes no less than 71 pixels: maps of 33, 17, 9, 5, 3 places a side, and of 34, 17, 9, 5, 3.
-TWINS = {"xception": Twin("xception", "Xception", TAPS_OF_KERAS, sizes=(71, 74))}
+TWINS = {"xception": Twin("xception", "Xception", TAPS_OF_KERAS, {"geometry": "keras"}, sizes=(71, 74))}
 # fmt: on

@@ -47,6 +47,10 @@ def keras(compression=zipfile.ZIP_STORED, **members):
     return zipped({**beside, "model.weights.h5": weights(), **members}, compression)
 
 
+def link(file):
+    file["layers/x"] = h5py.ExternalLink("/etc/passwd", "/")
+
+
 SAFE = library.save({"weight": np.arange(6, dtype="f4").reshape(2, 3)})
 KINDS = {
     "torch": [GOOD, GOOD_ARCHIVE],
@@ -158,6 +162,10 @@ CROWD = zipped({f"archive/data/{n}": b"" for n in range(40_000)})
     ("content", "reason"),
     [
         (twice(), "its member 'archive/data/0' is there twice"),
+        (
+            keras(**{"model.weights.h5+": weights(link)}).replace(b"h5+", b"h5\0"),
+            "its member 'model.weights.h5\\x00' has two names",
+        ),
         (changed(GOOD_ARCHIVE, 8, "<H", 1), "its member 'archive/data/0' is encrypted"),
         (changed(GOOD_ARCHIVE, 10, "<H", 12), "its member 'archive/data/0' is compressed in an unusual way"),
         (changed(GOOD_ARCHIVE, 20, "<I", 23), "its member 'archive/data/0' has two sizes"),
@@ -180,10 +188,6 @@ def test_an_archive_that_contradicts_itself_is_refused(content, reason):
 
 
 # Archives of Keras
-
-
-def link(file):
-    file["layers/x"] = h5py.ExternalLink("/etc/passwd", "/")
 
 
 def legacy(file):

@@ -80,6 +80,8 @@ def members(content: bytes | mmap, archive: zipfile.ZipFile) -> dict[str, Member
     following = dict(zip(ends, ends[1:], strict=False))
     for entry in entries:
         name = entry.orig_filename
+        if name != entry.filename:  # as Keras would see it: cut at a NUL, or taken from another field
+            raise Refused(f"its member {short(name)} has two names")
         if name in found:
             raise Refused(f"its member {short(name)} is there twice")
         if entry.flag_bits & ENCRYPTED:

@@ -1,6 +1,7 @@
 """README is a test: its blocks run as they stand, and print what it shows (times and rates masked)."""
 
 import doctest
+import json
 import os
 import re
 import shutil
@@ -8,7 +9,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from loopback import Loopback
+from safetensors.numpy import save_file
+
+from tlkit.weights import catalogue
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -37,6 +43,29 @@ def masked(text: str) -> str:
 
 def blocks(kind: str) -> list[str]:
     return [block["text"] for block in BLOCKS if block["kind"] == kind]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def mirror(tmp_path_factory):
+    """What README's commands fetch, from a server on this machine: numbers of our own in the set's format."""
+    entry = catalogue.default("resnet18")
+    assert not entry.digest  # any file may be the first
+    folder = tmp_path_factory.mktemp("mirror")
+    (folder / entry.where.path).parent.mkdir(parents=True)
+    with np.load(ROOT / "tests" / "backbones" / "golden" / "resnet18.npz") as theirs:
+        names, shapes = theirs["names"].tolist(), theirs["shapes"].tolist()
+    sizes = [tuple(map(int, filter(None, text.split(",")))) for text in shapes]
+    rng = np.random.default_rng(0)
+    numbers = {
+        name: rng.random(size, "float32") if "var" in name else rng.normal(0, 0.05, size).astype("float32")
+        for name, size in zip(names, sizes, strict=True)
+        if size
+    }
+    save_file(numbers, folder / entry.where.path)
+    with Loopback(folder) as server, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TLKIT_WEIGHTS_MIRROR", server.address)
+        patch.setenv("TLKIT_HOME", str(tmp_path_factory.mktemp("home")))
+        yield server
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +109,7 @@ def test_console_blocks_print_what_is_shown(place):
         assert masked(done.stdout) == masked(expected), command
 
 
-def test_python_blocks_print_what_is_shown(place, monkeypatch):
+def test_python_blocks_print_what_is_shown(place, mirror, monkeypatch):
     """After the console blocks, whose run they use."""
     monkeypatch.chdir(place)
     assert (place / "runs").is_dir(), "the console blocks have to run before"
@@ -90,6 +119,34 @@ def test_python_blocks_print_what_is_shown(place, monkeypatch):
         assert test.examples
         runner.run(test)
     assert runner.summarize(verbose=False).failed == 0
+    fetched = catalogue.default("resnet18").where.path
+    assert [request.path for request in mirror.downloads] == [f"/{fetched}"]  # once, whoever asks again
+
+
+@pytest.mark.slow  # a whole run, at 224 pixels
+def test_the_headline_fetches_what_it_begins_with(place, mirror, tmp_path):
+    """`tlkit finetune --backbone resnet50 photos`, with a set that any file may be of."""
+    command = [
+        sys.executable,
+        "-m",
+        "tlkit",
+        "finetune",
+        "--backbone",
+        "resnet18",
+        str(place / "data" / "textures"),
+    ]
+    env = {**os.environ, "TLKIT_HOME": str(tmp_path / "home")}
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    path = catalogue.default("resnet18").where.path
+    assert (
+        f"Downloading a1_in1k of resnet18 from {mirror.address}/{path}: Apache-2.0, trained on" in done.stderr
+    )
+    assert "is remembered from this first use" in done.stderr
+    assert (tmp_path / "home" / "weights" / path).is_file()
+    run = tmp_path / "runs" / "001-resnet18"
+    assert json.loads((run / "run.json").read_text())["weights"]["licence"] == "Apache-2.0"
+    assert (run / "export" / "resnet18-float16.tflite").is_file()
 
 
 def test_ci_runs_the_readmes_own_lines():

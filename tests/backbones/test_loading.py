@@ -188,6 +188,17 @@ def test_weights_alone_need_the_name_of_their_kind(folder, small):
     assert "does not hold the weights of efficientnet_lite1 as tlkit builds it: " in text
 
 
+def test_an_older_file_of_ones_own_is_known_by_its_layers(folder):
+    """`.h5`, as Keras 2 wrote it: names of layers, and weights in their order."""
+    lite = build("efficientnet_lite0", weights=None, classes=7, seed=2)
+    lite.save(folder / "lite.h5")
+    again = build("efficientnet_lite0", weights=f"ra_in1k={folder / 'lite.h5'}", include_top=False)
+    assert same(again, lite) == (True, 98)
+    np.testing.assert_allclose(again.get_layer("normalise").scale, 1 / np.array(IMAGENET.spread))
+    text = refused(WeightsError, "efficientnet_lite0", f"ra_in1k={folder / 'lite.h5'}")
+    assert "holds a top of 7 classes; the published one of efficientnet_lite0 has 1,000." in text
+
+
 def test_a_saved_model_of_another_network_or_of_unknown_pixels_is_refused(small, folder):
     text = refused(WeightsError, "efficientnet_lite0", folder / "small.keras")
     assert text.startswith(

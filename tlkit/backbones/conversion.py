@@ -63,9 +63,14 @@ KERAS = Layout(
 )
 
 
+# As today's Keras calls what our own layers hold.
+DEPTHWISE = {layers.DepthwiseConv2D: (Part("kernel", "kernel", (0, 1, 2, 3)), BIAS)}
+TLKIT = KERAS._replace(parts={**KERAS.parts, **DEPTHWISE})
+
+
 def layout(publisher: str) -> Layout:
     """In which order a publisher's tensors have their axes."""
-    return KERAS if publisher in ("keras", "tlkit") else TORCH
+    return {"keras": KERAS, "tlkit": TLKIT}.get(publisher, TORCH)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from keras import Model
 from tlkit import files
 from tlkit import progress as speaking
 from tlkit.backbones import INDEX, conversion, fitting, saved
-from tlkit.backbones.conversion import LOGITS, Source
+from tlkit.backbones.conversion import LOGITS, TOP, Source
 from tlkit.backbones.keras_order import ordered
 from tlkit.errors import UsageError, WeightsError
 from tlkit.progress import Silent
@@ -108,8 +108,12 @@ def published(entry: Weights, path: Path, family: Any, *, genuine: bool = True) 
             f"{path} is a whole Keras model, no file of '{entry.name}'.",
             "Give it without a name before it: what it was trained on stands in it.",
         )
+    names = family.names[entry.publisher](variant, family.geometries[entry.geometry])
+    publisher = entry.publisher
     if stored.kind == "keras3":
         tensors = None
+    elif stored.kind == "h5" and _ours(stored, names):
+        tensors, publisher = saved.by_name(stored.layers), "tlkit"
     elif stored.kind == "h5":
         if entry.publisher != "keras":
             raise _other_kind(entry, path, "a Keras weights file")
@@ -118,8 +122,7 @@ def published(entry: Weights, path: Path, family: Any, *, genuine: bool = True) 
         raise _other_kind(entry, path, "a file with tensors in PyTorch's order")
     else:
         tensors = fitting.renamed(family, entry.publisher, stored.tensors)
-    names = family.names[entry.publisher](variant, family.geometries[entry.geometry])
-    if tensors is not None:
+    if tensors is not None and publisher != "tlkit":
         _check_kind(entry, path, stored, tensors, names)
     return Loaded(
         called=entry.name,
@@ -127,13 +130,18 @@ def published(entry: Weights, path: Path, family: Any, *, genuine: bool = True) 
         sha256=_digest(path, "sha256"),
         entry=entry,
         genuine=genuine,
-        publisher=entry.publisher,
+        publisher=publisher,
         geometry=entry.geometry,
         pixels=entry.pixels,
         image_size=entry.image_size,
         tensors=tensors,
-        classes=_classes(tensors, names),
+        classes=_classes(tensors, {LOGITS: LOGITS} if publisher == "tlkit" else names),
     )
+
+
+def _ours(stored: contents.Stored, names: Mapping[str, Source]) -> bool:
+    """Whether a `.h5` is of a model that tlkit built: its layers have our names."""
+    return {name for name in names if not name.startswith(TOP)} <= {name for name, _ in stored.layers}
 
 
 def _check_kind(

@@ -1,7 +1,7 @@
 """Models that tlkit built and Keras saved (`.keras`): tensors, pixels and geometry, read in safe mode."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,7 +10,7 @@ import numpy as np
 from keras import Model, layers
 
 from tlkit import backbones
-from tlkit.backbones.conversion import KERAS, LOGITS, TOP
+from tlkit.backbones.conversion import LOGITS, TLKIT, TOP
 from tlkit.backbones.keras_order import leaves
 from tlkit.errors import ModelError, WeightsError
 from tlkit.weights.entries import Pixels
@@ -27,7 +27,7 @@ class Saved(NamedTuple):
 
     name: str
     layers: Mapping[str, layers.Layer]
-    tensors: Mapping[str, np.ndarray]  # of all but its head, as `conversion.KERAS` has it
+    tensors: Mapping[str, np.ndarray]  # of all but its head, as `conversion.TLKIT` has it
     pixels: Pixels | None
     classes: int | None  # of its head; None: it has none
     shape: tuple[int | None, ...]  # of a photo: height, width, channels
@@ -64,18 +64,29 @@ def read(path: Path) -> Saved:
     for layer in found.values():
         if not layer.weights:
             continue
-        if type(layer) not in KERAS.parts:
+        if type(layer) not in TLKIT.parts:
             kind = type(layer).__name__
             raise WeightsError(f"{path} holds a layer that no backbone has: '{layer.name}', {kind}.")
         if layer.name in (LOGITS, HEADS[0]):
             classes = layer.units
-        for part in KERAS.parts[type(layer)]:
+        for part in TLKIT.parts[type(layer)]:
             variable = getattr(layer, part.attribute)
             if variable is not None and layer.name not in HEADS:
                 array = keras.ops.convert_to_numpy(variable)
                 tensors[f"{layer.name}/{part.suffix}"] = array.astype("float32")
     shape = tuple(model.input_shape[1:]) if isinstance(model.input_shape, tuple) else ()
     return Saved(model.name, found, tensors, _pixels(found.get("normalise")), classes, shape)
+
+
+def by_name(held: Sequence[tuple[str, tuple[np.ndarray, ...]]]) -> dict[str, np.ndarray]:
+    """The tensors of a `.h5` of a model that tlkit built, which has the layers' names and not the weights'."""
+    tensors: dict[str, np.ndarray] = {}
+    for name, arrays in held:
+        kernel = arrays[0].ndim > 1
+        parts = ("kernel", "bias") if kernel else ("gamma", "beta", "moving_mean", "moving_variance")
+        if name not in HEADS:
+            tensors |= {f"{name}/{part}": array for part, array in zip(parts, arrays, strict=False)}
+    return tensors
 
 
 def _pixels(layer: Any) -> Pixels | None:

@@ -19,9 +19,16 @@ from typing import Any, TextIO
 from tlkit.errors import ExportError, TlkitError
 
 
+UNUSED = ("jax", "matplotlib", "pandas", "sklearn")
+
+
 def main(scratch: str, parent: str) -> None:
     answers = _own_stdout()
     threading.Thread(target=_end_with, args=(int(parent), scratch), daemon=True).start()
+    # Keras loads these where they are installed, for a second or two of every process, to take their arrays
+    # and draw plots: a conversion does neither.
+    for name in UNUSED:
+        sys.modules.setdefault(name, None)  # type: ignore[arg-type]
     with suppress(Exception):  # what cannot be imported is told in the answer to the first job
         from tlkit.formats import keras_file, metadata, savedmodel, tflite  # noqa: F401
     for line in sys.stdin:

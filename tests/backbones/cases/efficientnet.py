@@ -66,9 +66,7 @@ CASES = {
 }
 # fmt: on
 
-# It normalises pixels inside and cannot be told not to: /255, which is undone here, and a layer of statistics
-# that is the identity until it has weights. (With its own weights there is a second scaling, built for them
-# alone.)
+# The statistics of pixels are weights of a layer of theirs; with us they are no weights.
 TAPS_OF_KERAS = {"stem": "stem_activation", "stage1": "block1a_project_bn", "stage2": "block2b_add"}
 TAPS_OF_KERAS |= {"stage3": "block3b_add", "stage4": "block5c_add", "stage5": "block7a_project_bn"}
 TWINS = {
@@ -77,7 +75,6 @@ TWINS = {
         "EfficientNetB0",
         TAPS_OF_KERAS,
         options={"geometry": "tensorflow"},
-        fed=(127.5, 0.5),
         passed_by=("normalization",),
         sizes=SIZES,
     ),

@@ -1,4 +1,4 @@
-"""What is particular to AlexNet; its parity is in test_parity.py."""
+"""What is particular to AlexNet; its parity is in test_published.py."""
 
 import keras
 import numpy as np

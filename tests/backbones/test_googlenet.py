@@ -1,4 +1,4 @@
-"""What is particular to GoogLeNet: its blocks, its auxiliary classifiers; its parity is in test_parity.py."""
+"""What is particular to GoogLeNet: its blocks, its auxiliary classifiers; test_published.py compares."""
 
 import keras
 import numpy as np

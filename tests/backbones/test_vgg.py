@@ -1,4 +1,4 @@
-"""What is particular to VGG; its parity is in test_parity.py and test_keras_applications.py."""
+"""What is particular to VGG; its parity is in test_published.py and test_published_keras.py."""
 
 import keras
 import pytest

@@ -1,4 +1,4 @@
-"""ResNet against torchvision and timm; its keras geometry is in test_keras_applications.py."""
+"""ResNet against torchvision and timm; its keras geometry is in test_published_keras.py."""
 
 from cases import Case, Expected, Twin
 

@@ -1,4 +1,4 @@
-"""ResNet V2: timm's geometry here, that of keras.applications in test_keras_applications.py."""
+"""ResNet V2: timm's geometry here, that of keras.applications in test_published_keras.py."""
 
 from cases import Case, Expected, Twin
 

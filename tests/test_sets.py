@@ -241,7 +241,7 @@ def test_none_of_it_loads_keras(tmp_path):
     entry = catalogue.default("resnet18")
     commands = [["get", "resnet18"], ["verify"], ["path", "resnet18"], ["ls", "resnet18"]]
     with Loopback() as mirror:
-        mirror.files[f"/{entry.where.path}"] = b"eighteen"
+        mirror.files[f"/{entry.where.path}"] = bytes(entry.bytes // 2)
         done = subprocess.run(
             [
                 sys.executable,

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+import struct
 
 import pytest
 from loopback import CONTENT, PATH, Loopback
@@ -123,6 +124,29 @@ def test_another_file_than_at_first_is_refused(entry, server, home):
     assert f"is {hashlib.sha256(OTHER).hexdigest()}, expected {SHA256} as at its first use here" in said
     assert said.endswith(f"remove its lines from {cache.folder()}/pins.json.")
     assert names(home) == ["pins.json"]
+
+
+def test_a_page_in_place_of_weights_is_not_what_is_remembered(entry, server, home):
+    """As proxies and hotel networks send it, with status 200; by hand it comes to the cache as well."""
+    entry, server.files[PATH] = entry._replace(digest=""), b"<html>Please log in.</html>"
+    wrong = "27 bytes, expected about 300,000"
+    assert f"arrived damaged: size is {wrong}" in refusal(entry)
+    path = home / "weights" / entry.where.path
+    path.write_bytes(server.files[PATH])
+    with pytest.raises(WeightsError, match=f"size of .*{wrong}"):
+        cache.check(entry, path)
+    assert names(home) == [path.name]
+
+
+def test_a_cut_safetensors_file_is_not_what_is_remembered(entry, server, home):
+    header = b'{"a": {"dtype": "U8", "shape": [300000], "data_offsets": [0, 300000]}}'
+    whole = struct.pack("<Q", len(header)) + header + CONTENT
+    server.files["/models/net.safetensors"] = whole[:-1]
+    place = Url(f"{server.address}/models/net.safetensors", "torchvision")
+    entry = entry._replace(digest="", where=place)
+    assert f"{len(whole) - 1:,} bytes, expected {len(whole):,} as its header says" in refusal(entry)
+    server.files["/models/net.safetensors"] = whole
+    assert fetch(entry).read_bytes() == whole
 
 
 def test_a_damaged_memory_is_not_begun_anew_in_silence(entry, home):

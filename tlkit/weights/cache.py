@@ -6,6 +6,7 @@ keras, torch or huggingface_hub already keep are used where they are.
 
 import hashlib
 import importlib.metadata
+import json
 import os
 from collections.abc import Iterator
 from io import BufferedReader
@@ -19,6 +20,7 @@ from tlkit.weights import pins
 from tlkit.weights.entries import Hub, Packaged, Url, Weights
 
 MIRROR = "TLKIT_WEIGHTS_MIRROR"
+HEADER = 2**22  # bytes that the header of a .safetensors file may have
 
 
 class Place(NamedTuple):
@@ -182,7 +184,40 @@ def compare(entry: Weights, path: Path, said: str = "") -> tuple[str, str]:
         return sha256, f"sha256 is {sha256}, expected {pin} as at its first use here"
     if said and not pin and sha256 != said:
         return sha256, f"sha256 is {sha256}, expected {said} as the hub states"
-    return sha256, ""
+    return sha256, "" if kind or pin or said else _implausible(entry, path)
+
+
+def _implausible(entry: Weights, path: Path) -> str:
+    """What speaks against the first file of an entry whose hash nobody states; "" if nothing does.
+
+    Its hash is what later files are held to, and must not be that of a page that a proxy sent in its
+    place, or of a cut file.
+    """
+    size = path.stat().st_size
+    if size < entry.bytes // 2:  # half precision would take half
+        return f"size is {size:,} bytes, expected about {entry.bytes:,}"
+    if path.name.removesuffix(".part").endswith(".safetensors"):
+        length = _safetensors_length(path)
+        if length not in (None, size):
+            return f"size is {size:,} bytes, expected {length:,} as its header says"
+    return ""
+
+
+def _safetensors_length(path: Path) -> int | None:
+    """The bytes that a .safetensors file says it has; None where it cannot be told."""
+    with path.open("rb") as file:
+        header = int.from_bytes(file.read(8), "little")
+        if header > HEADER:
+            return None
+        try:
+            ends = [
+                row["data_offsets"][1]
+                for name, row in json.loads(file.read(header)).items()
+                if name != "__metadata__"
+            ]
+            return 8 + header + max(ends)
+        except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
+            return None
 
 
 def _md5(file: BufferedReader) -> str:

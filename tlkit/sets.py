@@ -49,7 +49,7 @@ class Sets(Report):
                 before = row.backbone
             lines += printed.table(table, left=(0, 1, 5, 6))
         elif not self.without:
-            lines.append("No set of weights is like that.")
+            lines.append("No published weights are like that: 'tlkit weights ls --all' lists them all.")
         if any(row.imagenet for row in self.sets):
             lines.append("*: what 'imagenet' means, the default.")
         if self.more:
@@ -146,7 +146,10 @@ class Verified(Report):
             for row in self.files
         ]
         lines = printed.table(rows, left=(0, 2, 3, 4))
-        lines += [f"{row.state}: {printed.shown(row.path)}: {row.said}" for row in self.files if row.said]
+        for row in self.files:
+            path = printed.shown(row.path)
+            said = row.said or ""
+            lines += [f"{row.state}: {said if path in said else f'{path}: {said}'}"] if said else []
         damaged = sum(row.state == "damaged" for row in self.files)
         lines += [f"{damaged:,} of {len(self.files):,} damaged; nothing was removed."] if damaged else []
         return "\n".join(lines)

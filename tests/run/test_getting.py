@@ -135,7 +135,7 @@ def test_a_server_that_cannot_be_reached_is_not_tried_for_each_file(monkeypatch)
     assert first.error["kind"] == second.error["kind"] == "unreachable" and packaged.error is None
     assert second.error["message"] == (
         f"The weights {RESNET34.name} of resnet34 are not on this machine, and their server could not be "
-        "reached before."
+        "reached a moment ago."
     )
     assert str(cache.target(RESNET34)) in second.error["hint"]
 

@@ -51,7 +51,7 @@ def test_what_is_fetched_is_told_with_its_licence(entry, monkeypatch):
     fetch(entry._replace(bytes=3_500_000), progress=told)
     assert told.notes == [
         f"Downloading tv_v1 of resnet50 from {entry.where.address}: Apache-2.0, trained on "
-        f"{entry.training_data}, published by {entry.source}."
+        f"{entry.training_data}, published by {entry.source} (3.5 MB)."
     ]
     (task,) = told.tasks
     assert (task.title, task.unit, task.total, task.done) == ("resnet50 tv_v1", "MB", 4, 4)
@@ -93,7 +93,7 @@ def test_a_file_that_was_damaged_is_refused_offline(entry, server, monkeypatch):
     monkeypatch.setenv("TLKIT_OFFLINE", "1")
     said = refusal(entry)
     assert (
-        f"sha256 of {path} is {hashlib.sha256(OTHER).hexdigest()}, expected {SHA256}. Remove that file"
+        f"sha256 of {path} is {hashlib.sha256(OTHER).hexdigest()}, expected {SHA256}. Use 'tlkit weights get"
         in said
     )
     assert len(server.asked) == 1
@@ -309,7 +309,7 @@ def test_what_a_mirror_lacks_is_not_asked_for_elsewhere(entry, server, tmp_path,
     said = refusal(entry)
     assert f"and {tmp_path} (TLKIT_WEIGHTS_MIRROR) has no torchvision/net-1a2b3c4d.pth." in said
     monkeypatch.setenv("TLKIT_WEIGHTS_MIRROR", str(tmp_path / "gone"))
-    assert f"{tmp_path}/gone (TLKIT_WEIGHTS_MIRROR) is no folder." in refusal(entry)
+    assert f"{tmp_path}/gone (TLKIT_WEIGHTS_MIRROR) is neither a folder nor an address" in refusal(entry)
     assert server.asked == []
 
 

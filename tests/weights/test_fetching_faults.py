@@ -300,6 +300,7 @@ def test_an_endpoint_that_is_no_address_is_told(entry, monkeypatch):
         "fetched: mirror.example/timm/net.a1_in1k/resolve/main/model.safetensors cannot be asked for: "
         in said
     )
+    assert ".." not in said
 
 
 def test_the_hub_s_client_may_be_offline_by_itself(entry, hub, monkeypatch):

@@ -180,7 +180,7 @@ def _fetched(entry: Weights, folder: Path | None, silent: set[str], progress: Si
         if server in silent and not _here(entry, folder):
             raise Unreachable(
                 f"The weights {entry.name} of {entry.backbone} are not on this machine, and their server "
-                "could not be reached before.",
+                "could not be reached a moment ago.",
                 absent.by_hand(entry),
             )
         path, keeper = _have(entry, folder, progress)

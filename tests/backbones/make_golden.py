@@ -121,7 +121,7 @@ def lite(name: str, path: Path):
 
 
 def photographs(packages: Path) -> dict[str, np.ndarray]:
-    """What timm's EfficientNet-Lites take photographs for, each resized and cropped as timm does for it."""
+    """What timm's EfficientNet-Lites take photographs for, resized and cropped by timm as officially."""
     import timm.data
     import torch
     from PIL import Image
@@ -136,6 +136,7 @@ def photographs(packages: Path) -> dict[str, np.ndarray]:
         network, _ = lite(name, packages / FILES[name])
         settings = timm.data.resolve_data_config({}, model=network)
         settings |= {"mean": (127 / 255,) * 3, "std": (128 / 255,) * 3}
+        settings |= {"crop_pct": 0.875, "interpolation": "bilinear"}  # the official evaluation's
         prepare = timm.data.create_transform(**settings)
         logits = []
         for path in paths:

@@ -146,7 +146,7 @@ def test_photographs_are_taken_for_the_same_as_by_timm(name, golden):
     assert [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths] == theirs["sha256"].tolist()
     photos = np.stack([prepared(path, entry) for path in paths])
     answers = build(name, weights="imagenet").predict(photos, verbose=0).argmax(axis=1)
-    # The closest call is 0.018 between two logits; the networks differ by 3e-6 of the largest.
+    # The closest call is 0.087 between two logits; the networks differ by 3e-6 of the largest.
     assert theirs[f"{name}/margin"].min() > 0.01
     assert answers.tolist() == theirs[name].tolist()
     for folder, expected in (("ants", ANT), ("bees", BEE)):

@@ -303,7 +303,7 @@ def _in_bounds(name: str, value: Any) -> Any:
     if name == "weights" and not _means_weights(value):
         raise UsageError(
             f"weights is {_quoted(value)}, and there is no such file, run or set of weights.",
-            "Use imagenet, none, a name that 'tlkit weights ls' lists, a file, a run or NAME=FILE.",
+            "Use imagenet, none, a name that 'tlkit weights ls BACKBONE' lists, a file, a run or NAME=FILE.",
         )
     if name == "split" and value != "last" and not Path(value).exists():
         raise UsageError(

@@ -98,6 +98,7 @@ def test_tensors_outlive_the_file_and_the_process_closes_it(tmp_path):
         ),
         (b"\x1f\x8b\x08\0", "it is compressed by gzip"),
         (b"\x93NUMPY\x01\0v\0{", "it is an array of NumPy"),
+        (b"\x1c\0\0\0TFL3\x14\0 \0", "it is a .tflite file, made to be run and not to be trained"),
         (257 * b"s" + b"ustar\0", "it is a tar archive, as torch wrote at the very first"),
         (zipped({"weight.npy": b"x"}), "it is a zip archive of something else"),
         (zipped({"config.json": b"{}"}), "it is a zip archive of something else"),

@@ -62,8 +62,9 @@ def get_weights(
     folder = None if to is None else Path(to).expanduser().absolute()
     lacking = [entry for entry in entries if not _here(entry, folder)]
     if len(entries) > 1:
-        size = sum(entry.bytes for entry in lacking) / 1e9
-        progress.note(f"{len(entries)} sets, of which {len(lacking)} are to be fetched: about {size:.1f} GB.")
+        size = sum(entry.bytes for entry in lacking) / 1e6
+        about = f"{size:,.0f} MB" if size < 1000 else f"{size / 1000:,.1f} GB"
+        progress.note(f"{len(entries)} sets, of which {len(lacking)} are to be fetched: about {about}.")
     silent: set[str] = set()
     return Fetching([_fetched(entry, folder, silent, progress) for entry in entries], folder)
 

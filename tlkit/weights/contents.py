@@ -70,6 +70,8 @@ def read(path: Path) -> Stored:
             return Stored("safetensors", safetensors_file.read(path, content), ())
     if content[TAR] == b"ustar":
         raise _unknown(path, "it is a tar archive, as torch wrote at the very first")
+    if content[4:8] == b"TFL3":
+        raise _unknown(path, "it is a .tflite file, made to be run and not to be trained")
     start = content[:64].lstrip()
     raise _unknown(
         path,

@@ -166,6 +166,20 @@ def test_a_killed_download_is_gone_on_with(entry, server):
     assert server.asked[-1].range == f"bytes={kept}-"
 
 
+def test_ctrl_c_says_what_is_kept(entry, server):
+    go_on = threading.Event()
+    server.faults[PATH] = [Held(200_000, go_on)]
+    part = cache.target(entry).with_name(".net-1a2b3c4d.pth.part")
+    with started(entry) as process:
+        deadline = time.monotonic() + 30
+        while not (part.exists() and part.stat().st_size > 100_000) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        said = process.stdout.read()
+    go_on.set()
+    assert said.endswith("\nWhat has arrived of net-1a2b3c4d.pth is kept: the same again goes on with it.\n")
+
+
 # Permission bits do not bind root; another user may not be let into the folder that Python lies in.
 OTHER = "import os, filelock, pooch, requests\nif os.geteuid() == 0: os.setuid(65534)\n"
 

@@ -74,7 +74,12 @@ def obtain(entry: Weights, path: Path, progress: Silent = SILENT) -> str:
             f"Downloading {entry.name} of {entry.backbone} from {asked}: {entry.licence}{kind}, "
             f"trained on {entry.training_data}, published by {entry.source} ({size})."
         )
-        sha256 = _whole(entry, asked, find, part, progress)
+        try:
+            sha256 = _whole(entry, asked, find, part, progress)
+        except KeyboardInterrupt:
+            if _begun(entry, part):
+                progress.note(f"What has arrived of {path.name} is kept: the same again goes on with it.")
+            raise
         os.replace(part, path)
     _record(entry, sha256, asked, progress)
     return sha256

@@ -1,7 +1,9 @@
 """What `weights=` means: names of the catalogue, files, runs, NAME=FILE; and what is refused."""
 
 import importlib
+import os
 import sys
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -250,6 +252,27 @@ def test_a_saved_model_of_another_network_or_of_unknown_pixels_is_refused(small,
 def test_what_is_not_there_is_wrong_usage(name, weights, text, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert text in refused(UsageError, name, weights)
+
+
+def test_a_pipe_or_a_device_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path("/dev/zero")):
+        for weights in (path, f"pypi={path}"):
+            text = refused(WeightsError, "efficientnet_lite0", weights)
+            assert text == f"{path} cannot be read: it is no regular file."
+
+
+def test_a_path_is_no_name_and_a_users_folder_may_not_be(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "imagenet").write_text("hello")
+    for path in (Path("imagenet"), "./imagenet"):
+        text = refused(WeightsError, "efficientnet_lite0", path)
+        assert text.startswith("imagenet is no weights file that tlkit knows: ")
+    (tmp_path / "imagenet").unlink()
+    text = refused(UsageError, "efficientnet_lite0", Path("imagenet"))
+    assert text.startswith("efficientnet_lite0 has no weights called 'imagenet', and no file is called that.")
+    for weights in ("~nobody-of-that-name/x.pth", "pypi=~nobody-of-that-name/x.pth"):
+        assert "~nobody-of-that-name" in refused(UsageError, "efficientnet_lite0", weights)
 
 
 def test_without_a_commercial_set_random_numbers_are_the_default():

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import sys
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -63,18 +64,19 @@ def choose(
     entry = catalogue.find(backbone, text) if isinstance(weights, str) else None
     if entry:
         return published(entry, fetch(entry, progress=told), family)
-    if text == catalogue.DEFAULT:
+    if weights == catalogue.DEFAULT:
         raise catalogue.unpublished(backbone)
-    path = Path(text).expanduser()
+    path = _path(text)
     name, given, file = text.partition("=")
     if given and not _exists(path):
         entry = catalogue.find(backbone, name)
         if entry is None:
             raise catalogue.unknown(backbone, name)
-        path = Path(file).expanduser()
+        path = _path(file)
         if not _exists(path):
             raise UsageError(f"There is no file {path}.", f"It was named as the file of '{name}'.")
-        return published(entry, path, family, genuine=not cache.compare(entry, path)[1])
+        # Read before its hash is taken: a pipe or a device has none, and no end.
+        return published(entry, path, family)._replace(genuine=not cache.compare(entry, path)[1])
     if not _exists(path):
         raise catalogue.unknown(backbone, text)
     if path.is_dir():
@@ -91,6 +93,10 @@ def choose(
     return published(entry, path, family)
 
 
+def _path(text: str) -> Path:
+    return Path(os.path.expanduser(text))  # Path's own raises for a user whom there is not
+
+
 def _exists(path: Path) -> bool:
     try:
         return path.exists()
@@ -98,8 +104,8 @@ def _exists(path: Path) -> bool:
         return False
 
 
-def published(entry: Weights, path: Path, family: Any, *, genuine: bool = True) -> Loaded:
-    """The tensors of an entry, from its file or, not `genuine`, from one of its kind."""
+def published(entry: Weights, path: Path, family: Any) -> Loaded:
+    """The tensors of an entry, from its file or from one of its kind."""
     stored = contents.read(path)
     variant = family.variants[entry.backbone]
     tensors: Mapping[str, np.ndarray] | None = stored.tensors
@@ -129,7 +135,7 @@ def published(entry: Weights, path: Path, family: Any, *, genuine: bool = True) 
         path=path,
         sha256=_digest(path, "sha256"),
         entry=entry,
-        genuine=genuine,
+        genuine=True,
         publisher=publisher,
         geometry=entry.geometry,
         pixels=entry.pixels,
@@ -227,7 +233,9 @@ def give(model: Model, loaded: Loaded, family: Any, variant: Any, *, top: bool) 
 def _by_keras(model: Model, loaded: Loaded) -> None:
     """A `.weights.h5`, which Keras goes through layer by layer; a larger model's gives what is asked for."""
     try:
-        model.load_weights(loaded.path)
+        with warnings.catch_warnings():  # of each list of layers that a larger model has otherwise
+            warnings.simplefilter("ignore")
+            model.load_weights(loaded.path)
     except Exception as error:  # a damaged file can fail anywhere in h5py and Keras
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise WeightsError(

@@ -23,8 +23,8 @@ KNOWN = """
 Activation Add Average AveragePooling2D BatchNormalization Concatenate Conv2D Cropping2D Dense DepthwiseConv2D
 Dropout ELU Flatten GaussianDropout GaussianNoise GlobalAveragePooling2D GlobalMaxPooling2D Identity
 InputLayer LayerNormalization LeakyReLU Maximum MaxPooling2D Multiply PReLU Permute RandomBrightness
-RandomContrast RandomFlip RandomRotation RandomTranslation RandomZoom ReLU Rescaling Reshape Resizing SeparableConv2D
-Softmax SpatialDropout2D Subtract UpSampling2D ZeroPadding2D
+RandomContrast RandomFlip RandomRotation RandomTranslation RandomZoom ReLU Rescaling Reshape Resizing
+SeparableConv2D Softmax SpatialDropout2D Subtract UpSampling2D ZeroPadding2D
 """.split()
 OPERATIONS = """
 Add Cast GetItem Maximum Mean Minimum Multiply Pad Rsqrt Sqrt Subtract Sum Take TrueDivide

@@ -283,3 +283,9 @@ def test_a_long_value_keeps_its_ends_and_its_quotes():
     told = caught.value.message
     assert "head is 'xxx" in told and "xend'; it has to be linear, mlp or top." in told
     assert len(told) < 250
+
+
+@pytest.mark.parametrize("path", ["~nobody-of-that-name/x.pth", "x" * 5000, "pypi=" + "x" * 5000])
+def test_a_path_that_no_system_takes_is_refused_as_one_that_is_not_there(path):
+    with pytest.raises(UsageError, match="there is no such file, run or set of weights"):
+        recipe.load(weights=path)

@@ -6,6 +6,7 @@ and the limits written here. Values are merged in `load` and nowhere else.
 
 import difflib
 import math
+import os
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -292,7 +293,8 @@ def _means_weights(value: str) -> bool:
         "last",
         *(entry.name for rows in catalogue.every().values() for entry in rows),
     }
-    return value in known or Path(value).expanduser().exists() or Path(file).expanduser().exists()
+    # Those of `os.path` raise nothing, neither for a name too long nor for a user whom there is not.
+    return value in known or any(os.path.exists(os.path.expanduser(path)) for path in (value, file))
 
 
 def _in_bounds(name: str, value: Any) -> Any:

@@ -19,6 +19,7 @@ from tlkit.cli_weights import weights
 from tlkit.commands import Commands, job, show, write
 from tlkit.options import Count, knobs, known_backbones, known_recipes, some, spoken
 from tlkit.recipe import KNOBS
+from tlkit.weights import catalogue
 
 PHOTOS = click.Path(exists=True, path_type=Path)  # a folder, or a table of paths and labels
 FILE = click.Path(exists=True, path_type=Path)
@@ -90,6 +91,7 @@ def finetune(
         tlkit finetune --recipe head-only data/textures
     """
     settings = recipe.load(name, **{**given, "export": given["export"] or None})  # Click's "not given" is ()
+    catalogue.check(settings.backbone, settings.weights)  # before Keras loads, which takes seconds
     show(job("finetune")(images, settings, output=output, progress=told), as_json)
 
 

@@ -54,8 +54,6 @@ def ls(
     \b
         tlkit weights ls resnet50
     """
-    if backbone and every:
-        raise click.UsageError("--all would do nothing to one backbone: leave out BACKBONE or that.")
     listed = job("list_weights", keras=False)(backbone, every=every, licence=licence, here=here)
     show(listed, as_json)
 

@@ -52,6 +52,8 @@ class Sets(Report):
             lines.append("No published weights are like that: 'tlkit weights ls --all' lists them all.")
         if any(row.imagenet for row in self.sets):
             lines.append("*: what 'imagenet' means, the default.")
+        if not all(row.commercial for row in self.sets):
+            lines.append(f"!: {UNSOLD}.")
         if self.more:
             lines.append(f"{self.more:,} more by name: --all lists them.")
         if len(self.without) == 1:
@@ -68,7 +70,7 @@ class Sets(Report):
     def _cells(self, row: Set) -> tuple[str, ...]:
         name = f"{row.name} *" if row.imagenet else row.name
         figures = (printed.percent(row.top1), str(row.image_size), f"{row.bytes / 1e6:,.1f}")
-        licence = row.licence if row.commercial else f"{row.licence}, {UNSOLD}"
+        licence = row.licence if row.commercial else f"{row.licence} !"
         here = {None: "–", "package": "packaged"}.get(row.kept_by, "yes")
         return (name, *figures, here, licence)
 

@@ -39,7 +39,7 @@ def test_backbone_becomes_a_phone_file(name, converter, tmp_path):
 
 @pytest.mark.parametrize("name", TESTS)
 def test_backbone_is_quantised(name, converter, tmp_path):
-    side, weights = backbones.variant(name).image_size, "imagenet" if name in AT_HAND else None
+    side = backbones.variant(name).image_size
     model = backbones.build(name, weights=None, seed=0, classes=4, input_shape=(side, side, 3))
     model.save(tmp_path / "model.keras")
     photos, _ = squares(24, seed=2, size=side)

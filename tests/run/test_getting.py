@@ -113,7 +113,7 @@ def test_a_set_is_fetched_once_and_told_with_its_licence(served):
         assert (row.path, row.kept_by) == (cache.target(RESNET18), "tlkit")
         assert row.path.read_bytes() == CONTENT[RESNET18]
         assert (row.sha256, row.error, fetched.exit_code) == (sha256(RESNET18), None, 0)
-    assert len(served.downloads) == 1
+    assert [request.path for request in served.downloads] == ["/SHA256SUMS", f"/{RESNET18.where.path}"]
     assert f"{row.licence}, trained on {row.training_data}, published by {row.source}" in fetched.text()
 
 
@@ -231,7 +231,7 @@ def test_a_file_is_found_only_where_it_is_right(served):
     cache.target(RESNET18).write_bytes(b"cut")
     with pytest.raises(WeightsError, match="are not on this machine"):
         find_weights("resnet18")
-    assert len(served.downloads) == 1 and cache.target(RESNET18).read_bytes() == b"cut"
+    assert len(served.downloads) == 2 and cache.target(RESNET18).read_bytes() == b"cut"
 
 
 def test_every_file_is_verified_and_none_removed(served, home):

@@ -29,8 +29,8 @@ def loaded(entry, classes=1000, genuine=True, path=Path("some.pth")) -> Loaded:
 def test_weights_that_may_not_be_sold_are_said_so():
     entry = catalogue.find("convnext_v2_atto", "fcmae_ft_in1k")
     assert origin.notes(loaded(entry)) == (
-        "The weights 'fcmae_ft_in1k' stand under CC-BY-NC-4.0: no commercial use of them, nor of what is made "
-        "from them.",
+        "The weights 'fcmae_ft_in1k' stand under CC-BY-NC-4.0: no commercial use of them, nor of what is "
+        "made from them.",
     )
     assert origin.notes(loaded(catalogue.default("resnet18"))) == ()
 
@@ -42,7 +42,7 @@ def test_a_licence_is_only_told_of_what_is_published():
         facts = origin.facts(own)
         assert (facts["licence"], facts["training_data"], facts["source"]) == (None, None, None)
         assert (facts["name"], facts["geometry"]) == (entry.name, entry.geometry)
-        assert origin.notes(own)[0] == "Nobody says under which licence some.pth stands."
+        assert origin.notes(own)[0] == "The licence of some.pth is not known."
 
 
 def test_a_run_begins_where_another_ended(finished, textures, tmp_path, monkeypatch):
@@ -86,7 +86,7 @@ def test_a_file_of_ones_own_is_begun_from(textures, tmp_path, monkeypatch):
     weights = "ra_in1k=mine.safetensors"
     done = tlkit.finetune(textures, backbone="efficientnet_lite0", weights=weights, **RUN)
     assert "The top of mine.safetensors, for 5 classes, is left out." in done.notes
-    assert "Nobody says under which licence mine.safetensors stands." in done.notes
+    assert "The licence of mine.safetensors is not known." in done.notes
 
 
 def as_timm(model):

@@ -19,7 +19,8 @@ INTRODUCTION = """\
   that gain the last per cent there (long training, mixing of photos, soft labels) do not always give
   the better start.
 - **Not for commercial use** are the sets so marked; no such set is ever `imagenet`. Backbones without a
-  bold set have no other, and start from random numbers unless a set is named.
+  bold set have no default: builders start them from random numbers, and the command line asks for
+  `--weights none` or a set by its name.
 - Top-1 is its publisher's: the share of right answers on ImageNet's validation photos, in per cent, at
   the size beside it. Publishers crop and resample in different ways; a tenth of a point between two of
   them means little.

@@ -149,7 +149,9 @@ def main() -> int:
         for legacy in (False, True):
             holds = reads_saved(Path(folder) / "saved.pth", legacy)
             print(
-                f"{'legacy' if legacy else 'archive'} by hand: {'holds' if holds else 'torch reads it otherwise'}"
+                "legacy" if legacy else "archive",
+                "by hand:",
+                "holds" if holds else "torch reads it otherwise",
             )
             failed = failed or not holds
     return int(failed)

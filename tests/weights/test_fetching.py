@@ -261,7 +261,7 @@ def test_what_the_hub_s_client_has_is_checked(hubs, entry, server, monkeypatch):
     server.hub(HUB.repository, HUB.file, CONTENT)
     told = Told()
     assert fetch(entry._replace(where=HUB, digest=""), progress=told).read_bytes() == CONTENT
-    assert f"expected {SHA256} as the hub states. It is not used." in told.notes[0]
+    assert f"expected {SHA256} as stated with it. It is not used." in told.notes[0]
 
 
 # Mirrors.

@@ -266,7 +266,7 @@ def test_what_the_hub_states_of_a_file_holds(entry, hub):
     server.files[path] = bytes(300_000)  # while X-Linked-Etag is what it was
     said = refusal(entry._replace(where=HUB, digest=""))
     assert (
-        f"sha256 is {hashlib.sha256(bytes(300_000)).hexdigest()}, expected {SHA256} as the hub states" in said
+        f"sha256 is {hashlib.sha256(bytes(300_000)).hexdigest()}, expected {SHA256} as stated with it" in said
     )
     assert not (cache.folder() / "pins.json").exists()
 

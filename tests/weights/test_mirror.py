@@ -60,6 +60,28 @@ def test_what_is_filled_is_served_and_believed(entry, others, server, tmp_path, 
     assert len(server.asked) == asked
 
 
+def test_where_nobody_states_a_hash_the_mirrors_list_does(others, tmp_path, monkeypatch):
+    """A bit that turned in a file whose first copy would be trusted is seen, and a cut is gone on with."""
+    unstated, folder = others[0], tmp_path / "mirror"
+    mirror.fill([unstated], folder)
+    (cache.folder() / "pins.json").unlink()  # as on the machine that it is taken to
+    file = folder / unstated.where.path
+    with Loopback(folder) as mirrored:
+        monkeypatch.setenv("TLKIT_WEIGHTS_MIRROR", mirrored.address)
+        mirrored.faults[f"/{unstated.where.path}"] = [Cut(200_000)]
+        assert fetch(unstated).read_bytes() == CONTENT
+        (again,) = [request.range for request in mirrored.downloads if request.range]
+        assert 0 < int(again.removeprefix("bytes=").removesuffix("-")) <= 200_000
+        cache.target(unstated).unlink()
+        (cache.folder() / "pins.json").unlink()
+        file.write_bytes(CONTENT[:-1] + b"\0")
+        with pytest.raises(WeightsError, match=f"expected {SHA256} as stated with it"):
+            fetch(unstated)
+    monkeypatch.setenv("TLKIT_WEIGHTS_MIRROR", str(folder))
+    with pytest.raises(WeightsError, match=f"expected {SHA256} as stated with it"):
+        fetch(unstated)
+
+
 def test_what_is_here_already_is_copied(entry, server, tmp_path):
     path = fetch(entry)
     mirror.fill([entry], tmp_path / "mirror")

@@ -116,7 +116,7 @@ def read(path: Path) -> Saved:
 
 
 def by_name(held: Sequence[tuple[str, tuple[np.ndarray, ...]]]) -> dict[str, np.ndarray]:
-    """The tensors of a `.h5` of a model that tlkit built, which has the layers' names and not the weights'."""
+    """The tensors of a `.h5` of a model that tlkit built: layers by name, their weights in order."""
     tensors: dict[str, np.ndarray] = {}
     for name, arrays in held:
         kernel = arrays[0].ndim > 1

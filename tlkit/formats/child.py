@@ -18,7 +18,6 @@ from typing import Any, TextIO
 
 from tlkit.errors import ExportError, TlkitError
 
-
 UNUSED = ("jax", "matplotlib", "pandas", "sklearn")
 
 

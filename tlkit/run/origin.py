@@ -38,7 +38,7 @@ def notes(loaded: Loaded) -> tuple[str, ...]:
     """What has to be said of the weights before a run begins with them."""
     licence, found = facts(loaded)["licence"], []
     if licence is None:
-        found.append(f"Nobody says under which licence {loaded.path} stands.")
+        found.append(f"The licence of {loaded.path} is not known.")
     elif licence not in PERMISSIVE:
         found.append(
             f"The weights '{loaded.called}' stand under {licence}: no commercial use of them, nor of what is "

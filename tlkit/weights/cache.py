@@ -133,7 +133,13 @@ def stated(entry: Weights) -> str:
 
 
 def _kept_as(place: Place) -> str:
-    """The sha256 that the hub stated when it gave a file to huggingface_hub: the name it is kept under."""
+    """The sha256 that was stated with a file: by a mirror's list, or to huggingface_hub."""
+    if place.keeper == "mirror":
+        try:
+            sums = pins.listed((Path(mirror()) / pins.SUMS).read_text())
+        except (OSError, UnicodeDecodeError):
+            return ""
+        return sums.get(place.path.relative_to(mirror()).as_posix(), "")
     name = place.path.resolve().name if place.keeper == "huggingface_hub" else ""
     return name if len(name) == 64 and set(name) <= set("0123456789abcdef") else ""
 
@@ -183,7 +189,7 @@ def compare(entry: Weights, path: Path, said: str = "") -> tuple[str, str]:
     if pin and sha256 != pin:
         return sha256, f"sha256 is {sha256}, expected {pin} as at its first use here"
     if said and not pin and sha256 != said:
-        return sha256, f"sha256 is {sha256}, expected {said} as the hub states"
+        return sha256, f"sha256 is {sha256}, expected {said} as stated with it"
     return sha256, "" if kind or pin or said else _implausible(entry, path)
 
 

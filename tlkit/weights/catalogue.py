@@ -1,6 +1,7 @@
 """The catalogue: for each backbone the weights that are published for it. No file is opened here."""
 
 import difflib
+import os
 from functools import cache
 
 from tlkit.errors import UsageError
@@ -104,6 +105,19 @@ def find(backbone: str, name: str) -> Weights | None:
     if name == DEFAULT:
         return default(backbone)
     return next((entry for entry in entries(backbone) if entry.name == name), None)
+
+
+def check(backbone: str, weights: str) -> None:
+    """Whether `weights` may mean something to a backbone, as far as no file has to be opened for it.
+
+    Raises `UsageError` for a name that is another's, and for "imagenet" where there is none.
+    """
+    if weights == DEFAULT and default(backbone) is None:
+        raise unpublished(backbone)
+    known = {entry.name for rows in every().values() for entry in rows}
+    name, given, _ = weights.partition("=")
+    if find(backbone, name) is None and (name if given else weights) in known and not os.path.exists(weights):
+        raise unknown(backbone, name)
 
 
 def unpublished(backbone: str) -> UsageError:

@@ -6,6 +6,7 @@ another name in each process, and of a cut connection it loses what is below 10 
 """
 
 import errno
+import io
 import os
 import re
 import shutil
@@ -15,10 +16,10 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, BinaryIO, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from tlkit import __version__
-from tlkit.weights import faults, trust
+from tlkit.weights import faults, pins, trust
 from tlkit.weights.entries import Hub
 from tlkit.weights.faults import Failed
 
@@ -28,6 +29,8 @@ TIMEOUT = (4.0, 20.0)  # seconds: to be connected, and from one piece to the nex
 PIECE = 1 << 16
 HUB = "https://huggingface.co"
 NAME = "tlkit"
+NAMED = f"{NAME}/{__version__}"
+LIST = 1 << 20  # bytes of a mirror's list: a hundred for each file
 
 
 class Source(NamedTuple):
@@ -106,6 +109,23 @@ def hub(where: Hub) -> Source:
     return Source(said.location, said.etag or "" if lfs else "", headers)
 
 
+def mirrored(mirror: str, path: str) -> Source:
+    """Where a mirror keeps a file, and what its list of hashes, if it has one, says of it."""
+    import pooch
+    import requests
+
+    text = io.BytesIO()
+    try:
+        pooch.HTTPDownloader(
+            timeout=TIMEOUT, headers={"User-Agent": NAMED}, verify=trust.authorities() or True
+        )(f"{mirror}/{pins.SUMS}", _Sink(text, LIST, lambda there: None), None)
+    except requests.HTTPError as error:
+        if error.response is not None and error.response.status_code >= 500:
+            raise
+    sums = pins.listed(text.getvalue().decode(errors="replace"))
+    return Source(f"{mirror}/{quote(path)}", sums.get(path, ""))
+
+
 def _get(source: Source, part: Path, most: int, ticked: Callable[[int], None]) -> None:
     import pooch
 
@@ -127,7 +147,7 @@ def _get(source: Source, part: Path, most: int, ticked: Callable[[int], None]) -
                 _room(part, file.tell(), int(response.headers.get("Content-Length") or 0), most)
 
         # Packed bodies would be counted, and resumed, by their unpacked bytes.
-        headers = {"Accept-Encoding": "identity", "User-Agent": f"{NAME}/{__version__}", **source.headers}
+        headers = {"Accept-Encoding": "identity", "User-Agent": NAMED, **source.headers}
         if start:
             headers["Range"] = f"bytes={start}-"
         with suppress(_Whole):

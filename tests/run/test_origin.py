@@ -43,6 +43,10 @@ def test_a_licence_is_only_told_of_what_is_published():
         assert (facts["licence"], facts["training_data"], facts["source"]) == (None, None, None)
         assert (facts["name"], facts["geometry"]) == (entry.name, entry.geometry)
         assert origin.notes(own)[0] == "The licence of some.pth is not known."
+    kept = catalogue.find("convnext_v2_atto", "fcmae_ft_in1k")
+    assert origin.notes(loaded(kept, classes=37))[0].endswith(
+        " If it was made from 'fcmae_ft_in1k', CC-BY-NC-4.0 holds for it: not for sale."
+    )
 
 
 def test_a_run_begins_where_another_ended(finished, textures, tmp_path, monkeypatch):
@@ -56,7 +60,8 @@ def test_a_run_begins_where_another_ended(finished, textures, tmp_path, monkeypa
     model = Path(finished.run) / "model.keras"
     assert f"The head of {model}, for 3 classes, is left out." in again.notes
     told = json.loads((tmp_path / "one" / "run.json").read_text())["weights"]
-    assert (told["name"], told["file"], told["licence"]) == (None, str(model), None)
+    assert (told["name"], told["file"], told["licence"]) == (None, str(model), "")  # it began with nothing
+    assert not [note for note in again.notes if "licence" in note]
     (tmp_path / "one" / "run.json").write_text(json.dumps({"weights": {"licence": "MIT"}}))
     assert origin.facts(backbones.pretrained("efficientnet_test", tmp_path / "one"))["licence"] == "MIT"
 
@@ -65,9 +70,9 @@ def test_the_newest_run_may_be_meant(textures, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     first = tlkit.finetune(textures, backbone="efficientnet_test", weights="none", **RUN)
     second = tlkit.finetune(textures, backbone="efficientnet_test", weights="last", **RUN)
-    assert f'weights = "{first.run}"' in (Path(second.run) / "recipe.toml").read_text()
+    assert f'weights = "{tmp_path / first.run}"' in (Path(second.run) / "recipe.toml").read_text()
     facts = json.loads((Path(second.run) / "run.json").read_text())["weights"]
-    assert facts["file"] == f"{first.run}/model.keras" and len(facts["sha256"]) == 64
+    assert facts["file"] == f"{tmp_path / first.run}/model.keras" and len(facts["sha256"]) == 64
 
 
 @pytest.mark.parametrize("weights", ["tv_v9", "nowhere.pth", "tv_v1=nowhere.pth"])
@@ -85,8 +90,8 @@ def test_a_file_of_ones_own_is_begun_from(textures, tmp_path, monkeypatch):
     save_file(as_timm(trained), tmp_path / "mine.safetensors")
     weights = "ra_in1k=mine.safetensors"
     done = tlkit.finetune(textures, backbone="efficientnet_lite0", weights=weights, **RUN)
-    assert "The top of mine.safetensors, for 5 classes, is left out." in done.notes
-    assert "The licence of mine.safetensors is not known." in done.notes
+    assert f"The top of {tmp_path}/mine.safetensors, for 5 classes, is left out." in done.notes
+    assert f"The licence of {tmp_path}/mine.safetensors is not known." in done.notes
 
 
 def as_timm(model):

@@ -73,8 +73,8 @@ def choose(
         if entry is None:
             raise catalogue.unknown(backbone, name)
         path = _path(file)
-        if not _exists(path):
-            raise UsageError(f"There is no file {path}.", f"It was named as the file of '{name}'.")
+        if not file or not _exists(path):
+            raise UsageError(f"There is no file '{file}'.", f"It was named as the file of '{name}'.")
         # Read before its hash is taken: a pipe or a device has none, and no end.
         return published(entry, path, family)._replace(genuine=not cache.compare(entry, path)[1])
     if not _exists(path):

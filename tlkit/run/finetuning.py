@@ -39,6 +39,7 @@ from tlkit.run import sides as siding
 from tlkit.run.exporting import default_target
 from tlkit.run.learning import Lesson
 from tlkit.run.scratch import Scratch
+from tlkit.weights import catalogue
 
 NAMED = 10  # unreadable files in a message
 TRIED = 8  # photos that the converter is tried with
@@ -72,6 +73,8 @@ def finetune(
         recipe = replace(recipe, split=str(folder.find("last").run))
     if recipe.weights == "last":
         recipe = replace(recipe, weights=str(folder.find("last").run))
+    if recipe.weights != "none" and catalogue.find(recipe.backbone, recipe.weights) is None:
+        recipe = replace(recipe, weights=origin.absolute(recipe.weights))
     with formats.Converter() as converter:
         if _exports(recipe):
             converter.start()

@@ -1,5 +1,6 @@
 """What a run began with: written down with it, and told of."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,14 @@ PUBLISHED = 1000  # classes of the tops that the catalogue's files have
 
 
 def facts(loaded: Loaded) -> dict[str, Any]:
-    """What `run.json` has of the weights: what they are and under which licence, also of a run's own run."""
+    """What `run.json` has of the weights: what they are and under which licence, also of a run's own run.
+
+    The licence is null where nobody says, and empty where the numbers were random.
+    """
     entry = loaded.entry
     told = {
         "name": entry.name if entry else None,
-        "file": str(loaded.path),
+        "file": str(loaded.path.absolute()),  # a later run may start elsewhere
         "sha256": loaded.sha256,
         "geometry": loaded.geometry,
         "pixels": loaded.pixels._asdict(),
@@ -39,7 +43,11 @@ def notes(loaded: Loaded) -> tuple[str, ...]:
     licence, found = facts(loaded)["licence"], []
     if licence is None:
         found.append(f"The licence of {loaded.path} is not known.")
-    elif licence not in PERMISSIVE:
+        if loaded.entry and not loaded.entry.commercial:
+            found[0] += (
+                f" If it was made from '{loaded.called}', {loaded.entry.licence} holds for it: not for sale."
+            )
+    elif licence and licence not in PERMISSIVE:
         found.append(
             f"The weights '{loaded.called}' stand under {licence}: no commercial use of them, nor of what is "
             "made from them."
@@ -49,6 +57,14 @@ def notes(loaded: Loaded) -> tuple[str, ...]:
     if not loaded.entry and loaded.classes:
         found.append(f"The head of {loaded.path}, for {loaded.classes:,} classes, is left out.")
     return tuple(found)
+
+
+def absolute(weights: str) -> str:
+    """A setting that means the same in another folder: of a path or NAME=FILE, the whole path."""
+    name, given, file = weights.partition("=")
+    if os.path.exists(os.path.expanduser(weights)):
+        return os.path.abspath(os.path.expanduser(weights))
+    return f"{name}={os.path.abspath(os.path.expanduser(file))}" if given else weights
 
 
 def licence(run: Path) -> str:
@@ -65,4 +81,7 @@ def licence(run: Path) -> str:
 def _earlier(loaded: Loaded) -> dict[str, Any] | None:
     """What the run of a model said of its own weights."""
     beside = loaded.path.with_name("run.json")
-    return folder.read_json(beside).get("weights") if beside.is_file() else None
+    if not beside.is_file():
+        return None
+    told = folder.read_json(beside)
+    return told["weights"] or {"licence": ""} if "weights" in told else None

@@ -11,7 +11,6 @@ from make_golden import picture
 from tlkit.backbones import (
     anatomy,
     build,
-    efficientnet,
     family,
     mobilenet_v1,
     mobilenet_v2,
@@ -207,12 +206,12 @@ def test_a_width_is_a_number_above_0(name, wrong):
 
 @pytest.mark.parametrize("name", TESTS)
 def test_a_width_is_refused_beside_weights(name):
-    row = variant(name)._replace(weights=(efficientnet.LITE0,))
+    row = variant(name)
     rules = importlib.import_module(f"tlkit.backbones.{family(name)}").FAMILY.rules
     refused = f"^{name}: alpha would do nothing beside weights. Leave it out, or use weights=None.$"
     with pytest.raises(UsageError, match=refused):
-        settle(name, row, rules, {"alpha": 0.5})
-    for fits in ({"alpha": None}, {"alpha": 0.5, "weights": None}):
+        settle(name, row, rules, {"alpha": 0.5, "weights": "some.pth"})
+    for fits in ({"alpha": None, "weights": "some.pth"}, {"alpha": 0.5, "weights": None}):
         assert settle(name, row, rules, fits)["alpha"] == fits["alpha"]
 
 

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from make_golden import picture
 
-from tlkit.backbones import build, efficientnet, resnet, resnext, variant
+from tlkit.backbones import build, resnet, resnext, variant
 from tlkit.backbones.anatomy import multiply_adds
 from tlkit.backbones.frame import assemble
 from tlkit.backbones.options import settle
@@ -169,11 +169,14 @@ def test_zeroed_branches_wake_up_in_training():
 
 
 def test_zeroed_branches_are_refused_beside_weights():
-    row = resnet.VARIANTS["resnet_test"]._replace(weights=(efficientnet.LITE0,))
+    row = resnet.VARIANTS["resnet_test"]
     refused = "^resnet_test: zero_init_residual would do nothing beside weights. Leave it out, or use weights"
     with pytest.raises(UsageError, match=refused):
-        settle("resnet_test", row, resnet.FAMILY.rules, {"zero_init_residual": True})
-    for fits in ({"zero_init_residual": False}, {"zero_init_residual": True, "weights": None}):
+        settle("resnet_test", row, resnet.FAMILY.rules, {"zero_init_residual": True, "weights": "some.pth"})
+    for fits in (
+        {"zero_init_residual": False, "weights": "some.pth"},
+        {"zero_init_residual": True, "weights": None},
+    ):
         given = settle("resnet_test", row, resnet.FAMILY.rules, fits)
         assert given["zero_init_residual"] is fits["zero_init_residual"]
 

@@ -128,7 +128,8 @@ def test_a_proxy_is_tunnelled_through(each, child):
 def started(entry):
     """A process that fetches the entry, and says what it does."""
     code = (
-        "import sys; from tlkit.progress import Lines; from tlkit.weights import fetch\n"
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # as in a terminal
+        "from tlkit.progress import Lines; from tlkit.weights import fetch\n"
         f"from tlkit.weights.entries import *; print(fetch({entry!r}, progress=Lines(sys.stdout)))"
     )
     return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)

@@ -83,6 +83,7 @@ def test_what_is_not_there_is_told_before_photos_are_read(weights, textures, tmp
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow  # what such a file gives is held in tests/backbones/test_loading.py
 def test_a_file_of_ones_own_is_begun_from(textures, tmp_path, monkeypatch):
     """Of a set's kind, and of as many classes as it has."""
     monkeypatch.chdir(tmp_path)

@@ -49,7 +49,7 @@ class Backbones(Report):
         return "\n".join(_abreast(printed.table(table, left=(0, 1, 6))))
 
 
-HEADINGS = ("year", "name", "params", "MACs", "size", "top-1", "licence")
+HEADINGS = ("year", "name", "params", "MACs", "px", "top-1", "licence")
 
 
 def _abreast(lines: Sequence[str]) -> list[str]:

@@ -6,7 +6,7 @@ import math
 import keras
 import numpy as np
 import pytest
-from make_golden import BATCH, EACH, FILES, PHOTOS, SIZES, STEP, TAPS, picture, sample
+from make_golden import BATCH, FILES, PHOTOS, SIZES, STEP, TAPS, picture, sample
 from PIL import Image
 
 from tlkit.backbones import build, efficientnet, variant
@@ -149,9 +149,17 @@ def test_photographs_are_taken_for_the_same_as_by_timm(name, golden):
     # The closest call is 0.087 between two logits; the networks differ by 3e-6 of the largest.
     assert theirs[f"{name}/margin"].min() > 0.01
     assert answers.tolist() == theirs[name].tolist()
+
+
+@pytest.mark.skipif(not PHOTOS.is_dir(), reason="needs ../shared/data/hymenoptera beside the checkout")
+def test_photographs_of_ants_and_bees_are_recognised():
+    """As ImageNet's own classes, out of 1000. The photos are a subset of ImageNet's own."""
+    model, entry = build("efficientnet_lite0"), catalogue.default("efficientnet_lite0")
     for folder, expected in (("ants", ANT), ("bees", BEE)):
-        found = answers[[path.parent.name == folder for path in paths]]
-        assert len(found) == 2 * EACH and (found == expected).mean() > 0.75, folder
+        paths = sorted((PHOTOS / "train" / folder).iterdir())[:60]
+        answers = model.predict(np.stack([prepared(path, entry) for path in paths]), verbose=0).argmax(axis=1)
+        # Measured 0.87 and 0.88. By bicubic 0.85 and 0.87, and with red and blue swapped 0.73 and 0.65.
+        assert (answers == expected).mean() > 0.8, folder
 
 
 def prepared(path, entry):

@@ -135,10 +135,10 @@ def test_the_list_is_grouped_by_year_and_shows_where_no_weights_are_published(mo
     monkeypatch.setenv("COLUMNS", "80")
     assert Backbones(ROWS).text().splitlines() == [
         "year  name         params   MACs   px  top-1  licence",
-        "–     b            61.7 k    840    64      –  –",
-        "2015  long_name_0  4.65 M  385 M   224  75.1%  Apache-2.0",
-        "      long_name_1  4.65 M  385 M   224      –  –",
-        "2016  late_name_0  4.65 M  385 M   224      –  –",
+        "–     b            61.7 k    840   64      –  –",
+        "2015  long_name_0  4.65 M  385 M  224  75.1%  Apache-2.0",
+        "      long_name_1  4.65 M  385 M  224      –  –",
+        "2016  late_name_0  4.65 M  385 M  224      –  –",
     ]
     assert Backbones(()).text() == "No backbone is that small."
 

@@ -15,7 +15,7 @@ import click
 import pytest
 
 import tlkit
-from tlkit import cli, recipe
+from tlkit import cli, recipe, shipped
 from tlkit.recipe import KNOBS, Recipe
 
 TEXTURES = Path(__file__).parent.parent / "data" / "textures"
@@ -157,13 +157,13 @@ def test_backbones_lists_them_or_one(tl):
 
 def test_recipes_are_listed_printed_and_copied(tl, tmp_path):
     code, out, _ = tl("recipes", "ls", "--json")
-    assert code == 0 and [row["name"] for row in json.loads(out)["recipes"]] == list(recipe.shipped())
+    assert code == 0 and [row["name"] for row in json.loads(out)["recipes"]] == list(shipped.names())
     code, out, _ = tl("recipes", "cat", "int8")
-    assert (code, out) == (0, recipe.text("int8"))
+    assert (code, out) == (0, shipped.text("int8"))
     assert json.loads(tl("recipes", "cat", "int8", "--json")[1])["toml"] == out
     code, out, _ = tl("recipes", "cp", "int8", tmp_path / "mine.toml")
     assert (code, out) == (0, f"{tmp_path / 'mine.toml'}\n")
-    assert (tmp_path / "mine.toml").read_text() == recipe.text("int8")
+    assert (tmp_path / "mine.toml").read_text() == shipped.text("int8")
     code, out, err = tl("recipes", "cp", "int8", tmp_path / "mine.toml")
     assert (code, out) == (2, "") and "already there" in err
 

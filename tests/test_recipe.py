@@ -2,7 +2,6 @@
 
 import dataclasses
 import re
-import shlex
 import subprocess
 import sys
 import tomllib
@@ -13,8 +12,7 @@ from hypothesis import strategies as st
 
 from tlkit import recipe
 from tlkit.backbones import INDEX
-from tlkit.cli import cli
-from tlkit.errors import OutputError, RecipeError, UnknownBackbone, UsageError
+from tlkit.errors import RecipeError, UnknownBackbone, UsageError
 from tlkit.recipe import KNOBS, TYPES, Recipe
 
 
@@ -233,48 +231,6 @@ def test_a_mistake_is_found_before_keras_loads():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, "No setting is called 'epoch'. Did you mean 'epochs'?\n")
-
-
-def test_copy_writes_nothing_over(tmp_path):
-    copied = recipe.copy("int8", tmp_path)
-    assert copied == tmp_path / "int8.toml"
-    assert recipe.load(copied) == recipe.load("int8")
-    with pytest.raises(UsageError, match="int8.toml is already there"):
-        recipe.copy("int8", tmp_path)
-    with pytest.raises(OutputError, match="cannot be written: No such file or directory"):
-        recipe.copy("int8", tmp_path / "nowhere" / "int8.toml")
-
-
-# The recipes that ship
-
-
-def test_recipes_ship():
-    assert {"head-only", "int8", "strong"} <= set(recipe.shipped())
-
-
-@pytest.mark.parametrize("name", recipe.shipped())
-def test_a_shipped_recipe_holds_differences_only(name):
-    settings = recipe.parse(name)
-    assert settings
-    for knob, value in settings.items():
-        assert value != getattr(Recipe(), knob), f"{knob} is the default: delete it"
-    assert recipe.load(name) == dataclasses.replace(Recipe(), **settings)
-
-
-@pytest.mark.parametrize("name", recipe.shipped())
-def test_a_shipped_recipe_tells_command_measurement_machine_and_data(name, tmp_path):
-    text = recipe.text(name)
-    assert "MEASURE" not in text, "measure it, and write the numbers into its header"
-    summary, rule, command, measured, on, data = text.splitlines()[:6]
-    assert re.fullmatch(r"# .+\.", summary) and rule == "#"
-    assert re.match(r"# measured: .*top-1 0\.\d{3}.* over \d+ seeds.*\d+ s a run", measured)
-    assert re.match(r"# on:       tlkit \S+, Keras \S+, .*\d{4}-\d\d-\d\d", on)
-    assert re.match(r"# data:     [\d,]+ .*sha256", data)
-    words = shlex.split(command.removeprefix("# command:  "))
-    assert words[:2] == ["tlkit", "finetune"]
-    # The photos need not be here: a folder that is takes their place.
-    parsed = cli.commands["finetune"].make_context("finetune", [*words[2:-1], str(tmp_path)]).params
-    assert parsed["name"] == name
 
 
 def test_a_long_value_keeps_its_ends_and_its_quotes():

@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from tlkit import __version__, networks, progress, recipe, report
+from tlkit import __version__, networks, progress, recipe, report, shipped
 from tlkit.cli_weights import weights
 from tlkit.commands import Commands, job, show, write
 from tlkit.options import Count, knobs, known_backbones, known_recipes, some, spoken
@@ -273,7 +273,7 @@ def ls(as_json: bool, told: progress.Silent) -> None:
     \b
         tlkit recipes ls
     """
-    show(report.Recipes(recipe.listing()), as_json)
+    show(report.Recipes(shipped.listing()), as_json)
 
 
 @recipes.command()
@@ -285,7 +285,7 @@ def cat(name: str, as_json: bool, told: progress.Silent) -> None:
     \b
         tlkit recipes cat int8
     """
-    show(report.RecipeText(name, recipe.text(name)), as_json)
+    show(report.RecipeText(name, shipped.text(name)), as_json)
 
 
 @recipes.command()
@@ -298,7 +298,7 @@ def cp(name: str, file: Path, as_json: bool, told: progress.Silent) -> None:
     \b
         tlkit recipes cp int8 mine.toml
     """
-    show(report.RecipeText(name, recipe.text(name), recipe.copy(name, file)), as_json)
+    show(report.RecipeText(name, shipped.text(name), shipped.copy(name, file)), as_json)
 
 
 cli.add_command(weights)

@@ -9,7 +9,7 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-from tlkit import progress, recipe
+from tlkit import progress, shipped
 from tlkit.backbones import INDEX
 from tlkit.recipe import KNOBS, TYPES
 
@@ -118,7 +118,7 @@ def known_weights(ctx: click.Context, param: click.Parameter, incomplete: str) -
 
 def known_recipes(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Shipped recipes, and files in case it is one."""
-    names = [CompletionItem(name) for name in recipe.shipped() if name.startswith(incomplete)]
+    names = [CompletionItem(name) for name in shipped.names() if name.startswith(incomplete)]
     return names or [CompletionItem(incomplete, type="file")]
 
 

@@ -4,34 +4,20 @@ A field of `Recipe` is a knob: an option of `tlkit finetune` under the same name
 and the limits written here. Values are merged in `load` and nowhere else.
 """
 
-import difflib
-import math
 import os
 import re
-import tomllib
-from collections.abc import Iterable, Mapping
-from dataclasses import Field, asdict, dataclass, field, fields
-from importlib import resources
-from numbers import Integral, Real
-from os import PathLike, fspath
+from collections.abc import Mapping
+from dataclasses import Field, asdict, dataclass, fields
+from os import PathLike
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from tlkit import backbones
-from tlkit.errors import OutputError, RecipeError, TlkitError, UnknownBackbone, UsageError
+from tlkit import backbones, settings, shipped
+from tlkit.errors import RecipeError, TlkitError, UnknownBackbone, UsageError
+from tlkit.settings import knob, quoted
 from tlkit.weights import catalogue
 
 SHOWN = 10  # findings that are told in full
-LONG = 160  # letters of a value in a message
-
-
-def knob(default: Any, help: str, **limits: Any) -> Any:
-    """A field with its help and its limits.
-
-    `choices`; `lower` and `upper`, which are allowed; `above` and `below`, which are not;
-    `pattern`, with `expected` to say it in words. `metavar` stands for the value in help.
-    """
-    return field(default=default, metadata={"help": help, **limits})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,100 +135,32 @@ def load(name: str | PathLike[str] | None = None, /, **given: Any) -> Recipe:
     1
     """
     problems: list[TlkitError] = []
-    settings: dict[str, Any] = {}
+    merged: dict[str, Any] = {}
     if name is not None:
-        settings |= _checked(parse(name), f"{_label(name)}: ", problems)
-    settings |= _checked({key: value for key, value in given.items() if value is not None}, "", problems)
+        merged |= _checked(shipped.parse(name), f"{shipped.label(name)}: ", problems)
+    merged |= _checked({key: value for key, value in given.items() if value is not None}, "", problems)
     if len(problems) == 1:
         raise problems[0]
     if problems:
         more = f" And {len(problems) - SHOWN} more." if len(problems) > SHOWN else ""
         told = " ".join(str(problem) for problem in problems[:SHOWN])
         raise RecipeError(f"{len(problems)} settings are wrong. {told}{more}")
-    return Recipe(**settings)
+    return Recipe(**merged)
 
 
 def dump(recipe: Recipe) -> str:
     """All settings as TOML that `load` reads back; what is None (left to the backbone) is left out."""
     import tomli_w
 
-    settings = {name: value for name, value in asdict(recipe).items() if value is not None}
-    return tomli_w.dumps(settings)
+    return tomli_w.dumps({name: value for name, value in asdict(recipe).items() if value is not None})
 
 
-def shipped() -> tuple[str, ...]:
-    """The names of the recipes that come with tlkit."""
-    files = resources.files("tlkit.recipes").iterdir()
-    return tuple(sorted(file.name.removesuffix(".toml") for file in files if file.name.endswith(".toml")))
-
-
-def text(name: str | PathLike[str]) -> str:
-    """A recipe as it is written, comments and all: a shipped one by its name, or a TOML file.
-
-    Raises `RecipeError` if there is none of that name, or it cannot be read.
-    """
-    source = resources.files("tlkit.recipes") / f"{name}.toml" if name in shipped() else Path(name)
-    if not source.is_file():
-        near = _nearest(str(name), shipped())
-        raise RecipeError(
-            f"There is no recipe {_quoted(name)}.",
-            f"{near}'tlkit recipes ls' lists those that ship with tlkit.",
-        )
-    try:
-        return source.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise RecipeError(
-            f"The recipe {name} cannot be read: {error}.", "It has to be a text file in UTF-8."
-        ) from error
-
-
-def listing() -> tuple[dict[str, Any], ...]:
-    """Name, summary and settings of each shipped recipe."""
-    return tuple(
-        {"name": name, "summary": text(name).partition("\n")[0].lstrip("# "), "settings": parse(name)}
-        for name in shipped()
-    )
-
-
-def copy(name: str | PathLike[str], target: Path) -> Path:
-    """Write a recipe to a new file, or under its own name into a folder; nothing is written over.
-
-    Raises `UsageError` if the file is already there, `OutputError` if it cannot be written.
-    """
-    target = target / f"{Path(name).name.removesuffix('.toml')}.toml" if target.is_dir() else target
-    content = text(name)
-    try:
-        with target.open("x", encoding="utf-8") as file:
-            file.write(content)
-    except FileExistsError as error:
-        raise UsageError(
-            f"{target} is already there, and nothing is written over.", "Name another file."
-        ) from error
-    except OSError as error:
-        raise OutputError(f"{target} cannot be written: {error.strerror}.") from error
-    return target
-
-
-def parse(name: str | PathLike[str]) -> dict[str, Any]:
-    """The settings that a recipe writes down, not yet checked."""
-    try:
-        return tomllib.loads(text(name))
-    except tomllib.TOMLDecodeError as error:
-        raise RecipeError(
-            f"{_label(name)} is not valid TOML: {error}.", 'Texts stand in quotes: head = "mlp".'
-        ) from error
-
-
-def _label(name: str | PathLike[str]) -> str:
-    return f"recipe {name}" if name in shipped() else str(name)
-
-
-def _checked(settings: Mapping[str, Any], where: str, problems: list[TlkitError]) -> dict[str, Any]:
+def _checked(rows: Mapping[str, Any], where: str, problems: list[TlkitError]) -> dict[str, Any]:
     """The settings in their own types; what is wrong with the others is added to `problems`."""
     kept = {}
-    for name, value in settings.items():
+    for name, value in rows.items():
         if name not in KNOBS:
-            near = _nearest(name, KNOBS)
+            near = settings.nearest(name, KNOBS)
             problems.append(
                 RecipeError(
                     f"{where}{'n' if where else 'N'}o setting is called '{name}'.",
@@ -251,37 +169,12 @@ def _checked(settings: Mapping[str, Any], where: str, problems: list[TlkitError]
             )
             continue
         try:
-            kept[name] = _in_bounds(name, _typed(name, value))
+            kept[name] = _in_bounds(name, settings.typed(name, TYPES[name], value))
         except UnknownBackbone as error:
             problems.append(UnknownBackbone(where + error.message, error.hint))
         except TlkitError as error:
             problems.append(type(error)(where + error.message, error.hint))
     return kept
-
-
-def _typed(name: str, value: Any) -> Any:
-    """`value` in the type of its field. A bool is no number, a number is no text."""
-    kind = TYPES[name]
-    if kind in (str, str | None) and isinstance(value, str | PathLike):
-        return fspath(value)
-    if kind is bool and isinstance(value, bool):
-        return value
-    if kind in (int, int | None) and isinstance(value, Integral) and not isinstance(value, bool):
-        return int(value)
-    if kind is float and isinstance(value, Real) and not isinstance(value, bool):
-        return float(value)
-    if kind == tuple[str, ...]:
-        several = [value] if isinstance(value, str) else value
-        if isinstance(several, list | tuple) and all(isinstance(one, str) for one in several):
-            return tuple(dict.fromkeys(several))
-    words = {
-        str: "a text",
-        str | None: "a text",
-        bool: "true or false",
-        float: "a number",
-        tuple[str, ...]: "a list of texts",
-    }
-    raise RecipeError(f"{name} is {_quoted(value)}; it has to be {words.get(kind, 'a whole number')}.")
 
 
 def _means_weights(value: str) -> bool:
@@ -299,17 +192,16 @@ def _means_weights(value: str) -> bool:
 
 def _in_bounds(name: str, value: Any) -> Any:
     """`value`, if the limits of its field allow it."""
-    limits = KNOBS[name].metadata
     if name == "backbone":
         backbones.family(value)
     if name == "weights" and not _means_weights(value):
         raise UsageError(
-            f"weights is {_quoted(value)}, and there is no such file, run or set of weights.",
+            f"weights is {quoted(value)}, and there is no such file, run or set of weights.",
             "Use imagenet, none, a name that 'tlkit weights ls BACKBONE' lists, a file, a run or NAME=FILE.",
         )
     if name == "split" and value != "last" and not Path(value).exists():
         raise UsageError(
-            f"split is {_quoted(value)}, and there is no such file.",
+            f"split is {quoted(value)}, and there is no such file.",
             "Use an earlier run's folder, its split.csv, or last.",
         )
     if name == "folds" and value == 1:
@@ -318,60 +210,15 @@ def _in_bounds(name: str, value: Any) -> Any:
         )
     if name == "export" and (not value or ("none" in value and len(value) > 1)):
         raise RecipeError(
-            f"export is {_quoted(list(value))}; none stands alone, and is written out.", 'Use ["none"].'
+            f"export is {quoted(list(value))}; none stands alone, and is written out.", 'Use ["none"].'
         )
-    for one in value if isinstance(value, tuple) else (value,):
-        if one not in limits.get("choices", (one,)):
-            near = _nearest(one, limits["choices"])
-            raise RecipeError(
-                f"{name} is {_quoted(one)}; it has to be {_either(limits['choices'])}.", near.strip() or None
-            )
-    if "pattern" in limits and not re.fullmatch(limits["pattern"], value):
-        raise RecipeError(f"{name} is {_quoted(value)}; it has to be {limits['expected']}.")
+    settings.within(name, KNOBS[name].metadata, value)
     if name == "group" and value.startswith("name:"):
         try:
             re.compile(value.removeprefix("name:"))
         except re.error as error:
             raise RecipeError(
-                f"group is {_quoted(value)}, and its pattern cannot be read: {error}.",
+                f"group is {quoted(value)}, and its pattern cannot be read: {error}.",
                 "Write a Python regular expression after name:, and quote it for the shell.",
             ) from error
-    if isinstance(value, int | float) and not _within(value, limits):
-        raise RecipeError(f"{name} is {value}; it has to be {bounds(limits)}.")
     return value
-
-
-def _within(value: float, limits: Mapping[str, Any]) -> bool:
-    """Also False for NaN, which no comparison holds for."""
-    return (
-        limits.get("lower", -math.inf) <= value <= limits.get("upper", math.inf)
-        and (value > limits["above"] if "above" in limits else True)
-        and (value < limits["below"] if "below" in limits else True)
-    )
-
-
-def bounds(limits: Mapping[str, Any]) -> str:
-    """The limits of a number in words.
-
-    >>> bounds({"above": 0, "upper": 10})
-    'above 0 and at most 10'
-    """
-    words = {"lower": "at least", "above": "above", "upper": "at most", "below": "below"}
-    return " and ".join(f"{word} {limits[key]}" for key, word in words.items() if key in limits)
-
-
-def _nearest(name: str, names: Iterable[str]) -> str:
-    near = difflib.get_close_matches(name, list(names), n=1)
-    return f"Did you mean '{near[0]}'? " if near else ""
-
-
-def _either(names: Iterable[str]) -> str:
-    *most, last = names
-    return f"{', '.join(most)} or {last}"
-
-
-def _quoted(value: Any) -> str:
-    """As it may stand in a sentence: a very long one loses its middle, as a path tells most at its ends."""
-    written = str(value) if isinstance(value, str | PathLike) else repr(value)
-    short = written if len(written) <= LONG else f"{written[: LONG // 2]}…{written[-LONG // 2 :]}"
-    return f"'{short}'" if isinstance(value, str | PathLike) else short

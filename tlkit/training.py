@@ -1,7 +1,6 @@
-"""Train a classifier: first its head, on features computed once; then the trunk, gently.
+"""Fit a Keras model that returns logits, batch by batch.
 
-Works on any Keras model that ends in a dense layer of logits. Knows no backbone, no folder and no
-recipe: batches come in as arrays, and go on without end.
+Knows no backbone, no folder and no recipe: batches come in as arrays.
 """
 
 import math
@@ -12,20 +11,10 @@ from typing import Any
 import keras
 import numpy as np
 from keras import Model, optimizers
-from threadpoolctl import threadpool_limits
 
+from tlkit import optimizing
 from tlkit.errors import TrainingError
 from tlkit.progress import SILENT, Silent
-
-STRENGTHS = tuple(10 ** (k / 2) for k in range(-8, 3))  # inverse L2 penalties tried for a linear head
-FOLDS = 5
-ENOUGH = 2000  # photos to choose a penalty on; more cost minutes and moved no choice
-NEVER = -30.0  # the logit of a class without photos
-MIDDLING = 0.1  # the inverse penalty where none is chosen
-WEIGHT_DECAY = 0.01  # of AdamW, times the rate; for kernels only
-WARM_UP = 0.1  # share of the steps in which the rate climbs to its peak
-MOMENTUM = 0.9  # of SGD
-HEAD_EPOCHS, HEAD_BATCH, HEAD_RATE = 30, 64, 1e-3  # of a head that is trained, not solved
 
 
 def answers(model: Model, batch: np.ndarray, size: int) -> np.ndarray:
@@ -42,127 +31,6 @@ def cross_entropy(logits: np.ndarray, labels: np.ndarray) -> float:
     from scipy.special import log_softmax
 
     return float(-log_softmax(logits.astype("float64"), axis=1)[np.arange(len(labels)), labels].mean())
-
-
-def solve_head(
-    views: np.ndarray, labels: np.ndarray, classes: int, seed: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Multinomial logistic regression on features, its L2 penalty chosen by folds of these photos.
-
-    Takes    (photos, views, width) features, the first view being the photo as a phone sees it,
-             and (photos,) labels.
-    Returns  (width, classes) kernel and (classes,) bias, float32.
-
-    Folds of the first views choose: the other views are the same photos again and chose alike. A class
-    without photos (all of them held back in cross-validation) is never the answer.
-    """
-    scale = float(views.std()) or 1.0  # one number for all features: one row of penalties fits every backbone
-    views = views / scale
-    known, labels = np.unique(labels, return_inverse=True)
-    kernel, bias = np.zeros((views.shape[-1], classes)), np.full(classes, NEVER)
-    if len(known) == 1:
-        bias[known] = 0
-        return kernel.astype("float32"), bias.astype("float32")
-    chosen = np.sort(np.random.default_rng(seed).permutation(len(labels))[:ENOUGH])
-    folds = min(FOLDS, int(np.bincount(labels[chosen], minlength=len(known)).min()))
-    # A class of one photo cannot be on both sides of a fold.
-    strength = MIDDLING
-    # One thread: for matrices this small the others only wait for each other (100 times as long on two
-    # busy cores), and sums come out in one order.
-    with threadpool_limits(1, "blas"):
-        if folds > 1:
-            strength = _choose(views[chosen, :1], labels[chosen], len(known), folds, seed)
-        kernel[:, known], bias[known] = _regress(views, labels, len(known), strength)
-    return (kernel / scale).astype("float32"), bias.astype("float32")
-
-
-def out_of_fold(
-    views: np.ndarray, labels: np.ndarray, classes: int, folds: np.ndarray, seed: int
-) -> np.ndarray:
-    """Probabilities by linear heads, each photo's by one that did not see the photo's fold.
-
-    Takes    (photos, views, width) features, of which the first view counts, (photos,) labels and the
-             (photos,) number of each photo's fold.
-    Returns  (photos, classes), float32; a class that the other folds lack gets 0.
-
-    For finding label errors, so one penalty does: of 5 % swapped labels (ants and bees, 245 photos, 3
-    seeds) inverse penalties of 0.001, 0.01, 0.1 and 1 found 75, 78, 86 and 86 %, listing 9, 12, 15 and
-    20 photos for 12 swapped.
-    """
-    from scipy.special import softmax
-
-    features = views[:, 0] / (float(views.std()) or 1.0)
-    found = np.zeros((len(labels), classes), np.float32)
-    with threadpool_limits(1, "blas"):
-        for fold in np.unique(folds):
-            held = np.flatnonzero(folds == fold)
-            seen = _some(np.flatnonzero(folds != fold), labels, classes, seed)
-            known, renumbered = np.unique(labels[seen], return_inverse=True)
-            if len(known) < 2:
-                found[np.ix_(held, known)] = 1
-                continue
-            kernel, bias = _regress(features[seen, None], renumbered, len(known), MIDDLING)
-            found[np.ix_(held, known)] = softmax(features[held] @ kernel + bias, axis=1)
-    return found
-
-
-def _some(places: np.ndarray, labels: np.ndarray, classes: int, seed: int) -> np.ndarray:
-    """At most `ENOUGH` of these photos, or five a class if that is more, taken in turn from each class."""
-    drawn = np.random.default_rng(seed).permutation(places)
-    by_class = drawn[np.argsort(labels[drawn], kind="stable")]
-    _, counts = np.unique(labels[by_class], return_counts=True)
-    turns = np.concatenate([np.arange(count) for count in counts]) if len(counts) else counts
-    return np.sort(by_class[np.argsort(turns, kind="stable")][: max(ENOUGH, 5 * classes)])
-
-
-def _choose(views: np.ndarray, labels: np.ndarray, classes: int, folds: int, seed: int) -> float:
-    """The penalty with the least cross-entropy over all folds."""
-    from sklearn.model_selection import StratifiedKFold
-
-    losses = np.zeros(len(STRENGTHS))
-    for seen, judged in StratifiedKFold(folds, shuffle=True, random_state=seed).split(labels, labels):
-        for index, strength in enumerate(STRENGTHS):
-            kernel, bias = _regress(views[seen], labels[seen], classes, strength)
-            losses[index] += len(judged) * cross_entropy(views[judged, 0] @ kernel + bias, labels[judged])
-    return STRENGTHS[int(losses.argmin())]
-
-
-def _regress(
-    views: np.ndarray, labels: np.ndarray, classes: int, strength: float
-) -> tuple[np.ndarray, np.ndarray]:
-    from sklearn.linear_model import LogisticRegression
-
-    # More views are the same photos again, not more evidence: the penalty keeps its weight.
-    model = LogisticRegression(C=strength / views.shape[1], max_iter=1000)
-    model.fit(views.reshape(-1, views.shape[-1]), labels.repeat(views.shape[1]))
-    kernel, bias = model.coef_.T, model.intercept_
-    if classes == 2:  # scikit-learn gives two classes one column: the log odds of the second
-        kernel, bias = np.hstack([-kernel, kernel]) / 2, np.hstack([-bias, bias]) / 2
-    return kernel, bias
-
-
-def fit_head(model: Model, views: np.ndarray, labels: np.ndarray, seed: int) -> list[np.ndarray]:
-    """The weights of a head of several layers, trained on (photos, views, width) features by AdamW."""
-    rows = views.reshape(-1, views.shape[-1])
-    answers = labels.repeat(views.shape[1])
-    size = min(HEAD_BATCH, len(rows))
-    steps = len(rows) // size
-
-    def epoch(number: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        order = np.random.default_rng([seed, number]).permutation(len(rows))
-        for chosen in np.split(order[: steps * size], steps):
-            yield rows[chosen], answers[chosen]
-
-    fit(
-        model,
-        epoch,
-        steps=steps,
-        batch_size=size,
-        epochs=HEAD_EPOCHS,
-        learning_rate=HEAD_RATE,
-        phase="head",
-    )
-    return model.get_weights()
 
 
 def fit(
@@ -192,8 +60,8 @@ def fit(
 
     Raises `TrainingError` at the first loss that is not finite.
     """
-    schedule = _warm_cosine(learning_rate, steps * epochs)
-    chosen = _layerwise(optimizer, schedule, shares or {}, model.trainable_variables)
+    schedule = optimizing.warm_cosine(learning_rate, steps * epochs)
+    chosen = optimizing.layerwise(optimizer, schedule, shares or {}, model.trainable_variables)
     if any(layer.compute_dtype == "float16" for layer in model.layers):
         chosen = optimizers.LossScaleOptimizer(chosen)  # small gradients vanish in float16 without
     loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=smoothing)
@@ -227,33 +95,3 @@ def fit(
                 "images_per_second": images / seconds,
             }
         )
-
-
-def _warm_cosine(peak: float, steps: int) -> optimizers.schedules.LearningRateSchedule:
-    warm_up = max(1, round(WARM_UP * steps))
-    # From 1/warm_up of the peak: a first step at rate 0 would be wasted.
-    return optimizers.schedules.CosineDecay(
-        peak / warm_up, max(1, steps - warm_up), warmup_target=peak, warmup_steps=warm_up
-    )
-
-
-def _layerwise(
-    name: str, schedule: Any, shares: Mapping[str, float], variables: list
-) -> optimizers.Optimizer:
-    """A Keras optimizer whose rate is a share of the schedule's, weight by weight."""
-    parent: Any
-    parent, options = {
-        "adamw": (optimizers.AdamW, {"weight_decay": WEIGHT_DECAY}),
-        "adam": (optimizers.Adam, {}),
-        "sgd": (optimizers.SGD, {"momentum": MOMENTUM, "nesterov": True}),
-    }[name]
-    by_index = [shares.get(variable.path, 1.0) for variable in variables]
-
-    class Layerwise(parent):
-        def update_step(self, gradient, variable, rate):
-            # The backend hands over its own variable, which knows no path; its place is the same.
-            super().update_step(gradient, variable, rate * by_index[self._get_variable_index(variable)])
-
-    made = Layerwise(schedule, **options)
-    made.exclude_from_weight_decay(var_list=[v for v in variables if len(v.shape) < 2])
-    return made

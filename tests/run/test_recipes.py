@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import tlkit
-from tlkit import backbones, recipe
+from tlkit import backbones, recipe, shipped
 
 
 def smallest(backbone: str) -> str:
@@ -16,19 +16,19 @@ def smallest(backbone: str) -> str:
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name != "int8")) for name in recipe.shipped()]
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name != "int8")) for name in shipped.names()]
 )
 def test_a_shipped_recipe_runs(name, few, tmp_path):
-    shipped = recipe.load(name)
-    changed = {"backbone": smallest(shipped.backbone), "weights": "none", "epochs": min(1, shipped.epochs)}
-    if shipped.weights != "none":
+    asked = recipe.load(name)
+    changed = {"backbone": smallest(asked.backbone), "weights": "none", "epochs": min(1, asked.epochs)}
+    if asked.weights != "none":
         changed["unfreeze_from"] = "stage4"  # else random weights are trained from scratch
     done = tlkit.finetune(few, recipe=name, output=tmp_path / "run", **changed)
-    assert done.kept == "trained" if shipped.scratch else done.kept in ("head", "halfway", "fine-tuned")
+    assert done.kept == "trained" if asked.scratch else done.kept in ("head", "halfway", "fine-tuned")
     as_run = asdict(recipe.load(Path(done.run) / "recipe.toml"))
-    resolved = {"unfreeze_from"} if shipped.unfreeze_from == "auto" else set()
-    for knob, value in asdict(shipped).items():
+    resolved = {"unfreeze_from"} if asked.unfreeze_from == "auto" else set()
+    for knob, value in asdict(asked).items():
         if knob not in changed.keys() | resolved:
             assert as_run[knob] == value, knob
     [export] = done.exports
-    assert Path(export.path).exists() and export.quantize == shipped.quantize
+    assert Path(export.path).exists() and export.quantize == asked.quantize

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tlkit import splits, suspects, training
+from tlkit import heads, splits, suspects
 from tlkit.figures import Table
 from tlkit.run.crossing import Crossed
 from tlkit.run.learning import Lesson
@@ -52,7 +52,7 @@ def _trained(lesson: Lesson | Scratch, views: np.ndarray, classes: Sequence[str]
         return Table.of([], classes, [], [])
     folds = np.array(splits.folds(photos, count, lesson.recipe.seed))
     labels = np.array([photo.label for photo in photos])
-    answers = training.out_of_fold(views[: len(photos)], labels, len(classes), folds, lesson.recipe.seed)
+    answers = heads.out_of_fold(views[: len(photos)], labels, len(classes), folds, lesson.recipe.seed)
     table = Table.of([photo.path for photo in photos], classes, labels.tolist(), answers)
     return _learnable(table, folds)
 

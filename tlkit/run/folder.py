@@ -21,7 +21,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tlkit import files, formats, recipe
+from tlkit import files, formats, shipped
 from tlkit.data import Photo
 from tlkit.errors import DataError, ModelError, OutputError, UsageError
 from tlkit.splits import split_file
@@ -50,7 +50,7 @@ def subfolders(known: Known, images: Any) -> str:
     """How the run of a model read folders inside class folders, for photos that are given to it now."""
     if known.run is None or not (isinstance(images, Path) and images.is_dir()):  # a table has no folders
         return "ignore"
-    return str(recipe.parse(known.run / "recipe.toml").get("subfolders", "ignore"))
+    return str(shipped.parse(known.run / "recipe.toml").get("subfolders", "ignore"))
 
 
 def check(images: Any, output: Path | None) -> None:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from keras import Model
 
-from tlkit import classifier, files, training
+from tlkit import classifier, files, heads, training
 from tlkit.data import Photo
 from tlkit.progress import Silent
 from tlkit.recipe import Recipe
@@ -130,9 +130,9 @@ class Lesson:
         """Fit the head to the features of these photos."""
         labels = reading.labels(photos)
         if self.recipe.head == "linear":
-            weights = [*training.solve_head(views, labels, self.model.output_shape[1], self.recipe.seed)]
+            weights = [*heads.solve(views, labels, self.model.output_shape[1], self.recipe.seed)]
         else:
-            weights = training.fit_head(self.head, views, labels, self.recipe.seed)
+            weights = heads.train(self.head, views, labels, self.recipe.seed)
         self.head.set_weights(weights)
 
     def _logits(self, photos: Sequence[Photo], kept: np.ndarray | None = None) -> np.ndarray:

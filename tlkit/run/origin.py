@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from tlkit import recipe
+from tlkit import shipped
 from tlkit.backbones.loading import Loaded
 from tlkit.run import folder
 from tlkit.weights import catalogue
@@ -74,7 +74,7 @@ def licence(run: Path) -> str:
         return (told["weights"] or {}).get("licence") or ""
     # Written before tlkit had a catalogue: what was published then came with packages.
     entry = catalogue.default(told["backbone"])
-    began = recipe.parse(run / "recipe.toml")["weights"] != "none"
+    began = shipped.parse(run / "recipe.toml")["weights"] != "none"
     return entry.licence if entry and began else ""
 
 

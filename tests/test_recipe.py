@@ -40,9 +40,10 @@ def values(name):
         return st.sampled_from(limits["choices"])
     if kind is bool:
         return st.booleans()
-    if kind is float:
+    if kind in (float, float | None):
         low, high = limits.get("lower", limits.get("above")), limits.get("upper", limits.get("below"))
-        return st.floats(low, high, exclude_min="above" in limits, exclude_max="below" in limits)
+        number = st.floats(low, high, exclude_min="above" in limits, exclude_max="below" in limits)
+        return number if kind is float else st.one_of(st.none(), number)
     whole = st.integers(limits["lower"], limits["upper"])
     return st.one_of(st.none(), whole) if kind == int | None else whole
 
@@ -216,7 +217,7 @@ def test_every_field_says_what_it_is_and_what_it_allows():
     for name, field in KNOBS.items():
         limits = field.metadata
         assert re.fullmatch(r"[A-Z0-9].*\.", limits["help"]), name
-        if TYPES[name] in (int, float, int | None):
+        if TYPES[name] in (int, float, int | None, float | None):
             assert {"lower", "above"} & limits.keys() and {"upper", "below"} & limits.keys(), name
         elif TYPES[name] is not bool:
             assert {"choices", "pattern"} & limits.keys() or name in ("backbone", "weights", "split"), name

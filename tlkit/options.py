@@ -47,8 +47,11 @@ def _knob(name: str) -> Callable:
     settings: dict[str, Any] = {"type": str, "metavar": limits.get("metavar")}
     if "choices" in limits:
         settings["type"] = click.Choice(limits["choices"])
-    elif kind is float or kind in (int, int | None):
-        ranged, settings["metavar"] = (click.FloatRange, "X") if kind is float else (click.IntRange, "N")
+    elif "parse" in limits:
+        pass  # a text, which `recipe.load` makes a number of
+    elif kind in (float, float | None, int, int | None):
+        real = kind in (float, float | None)
+        ranged, settings["metavar"] = (click.FloatRange, "X") if real else (click.IntRange, "N")
         settings["type"] = ranged(
             min=limits.get("lower", limits.get("above")),
             max=limits.get("upper", limits.get("below")),

@@ -31,9 +31,10 @@ class Recipe:
         "scratch; an earlier run (its folder, or last); a file; or NAME=FILE, a file of that set's kind.",
         metavar="imagenet|none|NAME|RUN|FILE|NAME=FILE",
     )
-    epochs: int = knob(
-        5,
-        "Fine-tuning epochs after the head is solved, or all of them from scratch; 0 trains the head alone.",
+    epochs: int | None = knob(
+        None,
+        "Fine-tuning epochs after the head is solved, or all of them from scratch; 0 trains the head alone. "
+        "By the number of photos if not given.",
         lower=0,
         upper=10_000,
     )
@@ -48,6 +49,34 @@ class Recipe:
         2e-4, "Peak rate: of the last layers in fine-tuning, of all from scratch.", above=0, upper=10
     )
     optimizer: str = knob("adamw", "What takes the steps.", choices=("adamw", "adam", "sgd"))
+    momentum: float | None = knob(
+        None, "Momentum of sgd, with Nesterov's step; 0.9 if not given.", lower=0, below=1
+    )
+    weight_decay: float | None = knob(
+        None,
+        "Share by which a step shrinks kernels, times the rate, apart from the gradient; 0.01 with adamw and "
+        "0 with sgd if not given.",
+        lower=0,
+        upper=10,
+    )
+    clip_norm: float | None = knob(
+        None, "Longest gradient, of all weights together; a longer one is shortened.", above=0, upper=1e6
+    )
+    layer_decay: float = knob(0.5, "Rate of a stage as a share of the next one's.", above=0, upper=1)
+    label_smoothing: float | None = knob(
+        None,
+        "Share of each label that is spread over all classes; 0.1 in fine-tuning and 0 from scratch if not "
+        "given.",
+        lower=0,
+        below=1,
+    )
+    ema: float = knob(
+        0.0,
+        "Keep a running mean of the weights, of which each step replaces 1 minus this; 0 keeps the weights "
+        "themselves.",
+        lower=0,
+        below=1,
+    )
     unfreeze_from: str = knob(
         "auto",
         "First stage that training changes: none, a stage's name, or all; auto is stage4 or a smaller "
@@ -62,11 +91,72 @@ class Recipe:
         choices=("linear", "mlp", "top"),
     )
     dropout: float = knob(0.2, "Share of features left out before the head in training.", lower=0, below=1)
+    drop_path: float = knob(
+        0.0,
+        "Share of residual branches left out in training, at the last block (stochastic depth).",
+        lower=0,
+        below=1,
+    )
+    batch_norm: str = knob(
+        "inference",
+        "Batch normalisation: inference keeps the published statistics; train takes each batch's own in "
+        "unfrozen stages; recalibrate measures all anew on the training photos first.",
+        choices=("inference", "train", "recalibrate"),
+    )
+    views: int | None = knob(
+        None,
+        "Views of each photo that the head is solved on; by the number of photos if not given.",
+        lower=1,
+        upper=100,
+    )
     augment: str = knob(
         "default",
         "How training photos vary: crop, flip and colours; strong adds RandAugment, which needs keras-cv; "
         "shift moves them by up to a tenth, for digits and whatever else has a left and a right.",
         choices=("none", "default", "strong", "shift"),
+    )
+    mixup: float = knob(
+        0.0,
+        "Blend photos and their labels, with shares from a Beta distribution of this; needs keras-cv.",
+        lower=0,
+        upper=10,
+    )
+    cutmix: float = knob(
+        0.0,
+        "Paste parts of photos into others, and of labels alike, with shares as of mixup; needs keras-cv.",
+        lower=0,
+        upper=10,
+    )
+    erase: float = knob(
+        0.0, "Blank out a rectangle of up to this share of each side; needs keras-cv.", lower=0, below=1
+    )
+    balance: str = knob(
+        "auto",
+        "Count rare classes as much as common ones: in the loss, or by drawing their photos more often; auto "
+        "is loss where the largest class has three times the photos of the smallest.",
+        choices=("auto", "none", "loss", "sample"),
+    )
+    budget: float | None = knob(
+        None,
+        "Most time that the run may take, export included: 90s, 10m, 2h.",
+        parse=settings.duration,
+        above=0,
+        upper=1e7,
+        metavar="TIME",
+    )
+    target: float | None = knob(
+        None,
+        "Stop as soon as so many photos are right, of training photos kept apart: 95% or 0.95.",
+        parse=settings.share,
+        above=0,
+        upper=1,
+        metavar="SHARE",
+    )
+    reject: float = knob(
+        0.05,
+        "Share of known photos that the threshold for 'none of these' may cost; 0 sets none.",
+        lower=0,
+        below=1,
     )
     precision: str = knob(
         "auto", "Arithmetic of training.", choices=("auto", "float32", "bfloat16", "float16")
@@ -116,7 +206,7 @@ class Recipe:
     @property
     def scratch(self) -> bool:
         """Whether nothing of the network was learned before and all of it is trained now."""
-        return self.weights == "none" and self.epochs > 0 and self.unfreeze_from in ("auto", "all")
+        return self.weights == "none" and self.epochs != 0 and self.unfreeze_from in ("auto", "all")
 
 
 KNOBS: dict[str, Field] = {knob.name: knob for knob in fields(Recipe)}
@@ -169,7 +259,7 @@ def _checked(rows: Mapping[str, Any], where: str, problems: list[TlkitError]) ->
             )
             continue
         try:
-            kept[name] = _in_bounds(name, settings.typed(name, TYPES[name], value))
+            kept[name] = _in_bounds(name, settings.typed(name, TYPES[name], KNOBS[name].metadata, value))
         except UnknownBackbone as error:
             problems.append(UnknownBackbone(where + error.message, error.hint))
         except TlkitError as error:

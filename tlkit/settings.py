@@ -18,20 +18,50 @@ def knob(default: Any, help: str, **limits: Any) -> Any:
     """A field with its help and its limits.
 
     `choices`; `lower` and `upper`, which are allowed; `above` and `below`, which are not;
-    `pattern`, with `expected` to say it in words. `metavar` stands for the value in help.
+    `pattern`, with `expected` to say it in words. `parse` makes a number of a text, or raises `ValueError`
+    with what it should be. `metavar` stands for the value in help.
     """
     return field(default=default, metadata={"help": help, **limits})
 
 
-def typed(name: str, kind: Any, value: Any) -> Any:
+def duration(text: str) -> float:
+    """Seconds of a time.
+
+    >>> duration("90s"), duration("10m"), duration("1.5h"), duration("600")
+    (90.0, 600.0, 5400.0, 600.0)
+    """
+    found = re.fullmatch(r"(\d+(?:\.\d+)?) ?(s|m|min|h)?", text.strip(), re.ASCII)
+    if not found:
+        raise ValueError("a time, such as 90s, 10m or 2h")
+    return float(found[1]) * {"h": 3600, "m": 60, "min": 60}.get(found[2], 1)
+
+
+def share(text: str) -> float:
+    """A share of 1.
+
+    >>> share("95%"), share("0.95")
+    (0.95, 0.95)
+    """
+    found = re.fullmatch(r"(\d+(?:\.\d+)?) ?(%?)", text.strip(), re.ASCII)
+    if not found:
+        raise ValueError("a share, such as 95% or 0.95")
+    return float(found[1]) / (100 if found[2] else 1)
+
+
+def typed(name: str, kind: Any, limits: Mapping[str, Any], value: Any) -> Any:
     """`value` in the type of its field, `kind`. A bool is no number, a number is no text."""
+    if "parse" in limits and isinstance(value, str):
+        try:
+            return limits["parse"](value)
+        except ValueError as error:
+            raise RecipeError(f"{name} is {quoted(value)}; it has to be {error}.") from error
     if kind in (str, str | None) and isinstance(value, str | PathLike):
         return fspath(value)
     if kind is bool and isinstance(value, bool):
         return value
     if kind in (int, int | None) and isinstance(value, Integral) and not isinstance(value, bool):
         return int(value)
-    if kind is float and isinstance(value, Real) and not isinstance(value, bool):
+    if kind in (float, float | None) and isinstance(value, Real) and not isinstance(value, bool):
         return float(value)
     if kind == tuple[str, ...]:
         several = [value] if isinstance(value, str) else value
@@ -42,6 +72,7 @@ def typed(name: str, kind: Any, value: Any) -> Any:
         str | None: "a text",
         bool: "true or false",
         float: "a number",
+        float | None: "a number",
         tuple[str, ...]: "a list of texts",
     }
     raise RecipeError(f"{name} is {quoted(value)}; it has to be {words.get(kind, 'a whole number')}.")

@@ -53,7 +53,7 @@ def finetune(
         if shipping.wanted(recipe):
             converter.start()
         setting = settling.settle(images, recipe, progress)
-        found, parted = setting.found, setting.parted
+        found, parted, recipe = setting.found, setting.parted, setting.recipe
         sides = parted.sides
         model, learner = settling.network(setting)
         recipe = settling.resolved(recipe, model)

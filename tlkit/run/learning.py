@@ -15,8 +15,6 @@ from tlkit.recipe import Recipe
 from tlkit.run import reading
 from tlkit.run.reading import Reading
 
-VIEWS = 5  # of a photo, for its head: the phone's and four varied ones, which gave 1.6 points in folds
-VIEWED = 8000  # of those more than one a photo: a large set varies enough by itself
 MEMORY = 2**30  # bytes that may be kept of what the frozen part of the trunk made of the views
 STAGE_SHARE = 0.5  # of a stage's rate is the rate of the stage before it
 SMOOTHING = 0.1  # of labels in fine-tuning: without it the solved head leaves nothing to learn
@@ -73,7 +71,7 @@ class Lesson:
     def views(self) -> np.ndarray:
         """(photos, views, width) features of the training photos; the first view is the phone's."""
         photos = self.sides.train
-        count = 1 + min(VIEWS - 1, VIEWED // len(photos)) if self.reading.varied else 1
+        count = self.recipe.views or 1 if self.reading.varied else 1
         found = []
         for number in range(count):
             made = []
@@ -164,7 +162,7 @@ class Lesson:
             self._epoch,
             steps=len(self.sides.fit) // size,
             batch_size=size,
-            epochs=recipe.epochs,
+            epochs=recipe.epochs or 0,
             learning_rate=recipe.learning_rate,
             optimizer=recipe.optimizer,
             smoothing=SMOOTHING,

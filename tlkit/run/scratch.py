@@ -57,7 +57,7 @@ class Scratch:
             self._epoch,
             steps=len(photos) // size,
             batch_size=size,
-            epochs=recipe.epochs,
+            epochs=recipe.epochs or 0,
             learning_rate=recipe.learning_rate,
             optimizer=recipe.optimizer,
             auxiliary=backbones.auxiliary(recipe.backbone) or 0.0,

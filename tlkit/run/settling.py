@@ -53,6 +53,7 @@ def settle(images: Any, recipe: Recipe, progress: Silent) -> Setting:
     if recipe.strict and found.skipped:
         raise _unreadable(found)
     parted = siding.part(found, recipe)
+    recipe = parted.recipe
     if recipe.folds:
         crossing.of(crossing.pool(parted.sides), recipe)  # too many folds are told now
     lost = [row.detail for row in findings.usual_shape(found, recipe.fit)]

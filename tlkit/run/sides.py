@@ -10,6 +10,7 @@ from tlkit.errors import DataError
 from tlkit.printed import shown
 from tlkit.recipe import Recipe
 from tlkit.run.learning import Sides
+from tlkit.run.sizing import sized
 from tlkit.sources.listed import named
 from tlkit.splits import split_file
 from tlkit.splits.units import together
@@ -29,6 +30,7 @@ class Parted(NamedTuple):
     skipped: tuple[Skipped, ...]  # would join photos of two sides
     leaks: tuple[Mapping[str, Any], ...]  # path and related: photos to validate, and what gives them away
     notes: tuple[str, ...]
+    recipe: Recipe  # with a value in each place that was left to the number of photos
 
     @property
     def train(self) -> tuple[Photo, ...]:
@@ -62,9 +64,10 @@ def part(found: data.Folder, recipe: Recipe) -> Parted:
     skipped = tuple(
         Skipped(shown(photo.path), _joins(other)) for photo, other in splits.left_out(photos, chosen)
     )
+    recipe, chosen_by_size = sized(recipe, train)
     fit, choose = learners(train, recipe)
-    parted = Parted(Sides(fit, choose, val), test, skipped, _leaks(train, val), known)
-    return parted._replace(notes=(*known, *_notes(found, photos, parted, recipe)))
+    parted = Parted(Sides(fit, choose, val), test, skipped, _leaks(train, val), known, recipe)
+    return parted._replace(notes=(*known, *_notes(found, photos, parted, recipe), *chosen_by_size))
 
 
 def learners(train: tuple[Photo, ...], recipe: Recipe) -> tuple[tuple[Photo, ...], tuple[Photo, ...]]:

@@ -1,0 +1,56 @@
+"""What is on photos."""
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tlkit import printed
+from tlkit.reporting import Path, Report
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A class and how likely the model finds it."""
+
+    label: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The likeliest classes of one photo, or the reason why there are none."""
+
+    path: Path
+    top: Sequence[Answer] | None = None
+    error: str | None = None
+
+    def plain(self) -> dict[str, Any]:
+        """`path` with `top`, or with `error`."""
+        if self.error is not None:
+            return {"path": os.fspath(self.path), "error": self.error}
+        return {"path": os.fspath(self.path), "top": printed.plain(self.top)}
+
+
+@dataclass(frozen=True)
+class Predicted(Report):
+    """The answers for some photos, in the order they were given."""
+
+    predictions: Sequence[Prediction]
+    notes: Sequence[str] = ()
+
+    def text(self) -> str:
+        rows = []
+        for row in self.predictions:
+            answers = ", ".join(f"{answer.probability:.0%} {answer.label}" for answer in row.top or ())
+            rows.append((os.fspath(row.path), answers if row.error is None else f"unreadable: {row.error}"))
+        return "\n".join([*printed.columns(rows, indent=""), *self.notes])
+
+    def jsonl(self) -> str:
+        """A JSON object a line, one for each photo."""
+        return "\n".join(json.dumps(printed.plain(row)) for row in self.predictions)
+
+    @property
+    def exit_code(self) -> int:
+        return 1 if any(row.error is not None for row in self.predictions) else 0

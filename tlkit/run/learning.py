@@ -12,7 +12,7 @@ from tlkit import classifier, files, heads, training
 from tlkit.data import Photo
 from tlkit.progress import Silent
 from tlkit.recipe import Recipe
-from tlkit.run import reading
+from tlkit.run import choosing, reading
 from tlkit.run.reading import Reading
 
 MEMORY = 2**30  # bytes that may be kept of what the frozen part of the trunk made of the views
@@ -31,14 +31,6 @@ class Sides(NamedTuple):
     @property
     def train(self) -> tuple[Photo, ...]:
         return self.fit + self.choose
-
-
-class Verdict(NamedTuple):
-    """How a model does on the slice of training photos that choices are made on."""
-
-    right: int
-    of: int  # photos
-    cross_entropy: float  # nats
 
 
 class Lesson:
@@ -88,9 +80,8 @@ class Lesson:
         """Leave the best of three models in `model` and return its name.
 
         `head`, the solved head on the untouched trunk; `fine-tuned`; and `halfway` between the two, weight
-        by weight (Wortsman et al., arXiv:2109.01903). The least cross-entropy on the slice that none of
-        them has seen decides: in folds it told them apart where right answers were too few to. Figures of
-        every step go to the file `metrics`.
+        by weight (Wortsman et al., arXiv:2109.01903). `choosing` decides, on the slice that none of them
+        has seen. Figures of every step go to the file `metrics`.
         """
         write = files.json_lines(metrics)
         if self.recipe.epochs == 0:
@@ -98,21 +89,21 @@ class Lesson:
             return "head"
         self._solve(views[: len(self.sides.fit)], self.sides.fit)
         weights = {"head": self.model.get_weights()}
-        verdicts = {"head": self._judge()}
-        write({"phase": "head", **verdicts["head"]._asdict()})
-        self._finetune(lambda row: write(row | self._judge()._asdict()))
+        answers = {"head": self._of_slice()}
+        write({"phase": "head", **self._judged(answers["head"])})
+        self._finetune(lambda row: write(row | self._judged(self._of_slice())))
         weights["fine-tuned"] = self.model.get_weights()
-        verdicts["fine-tuned"] = self._judge()
+        answers["fine-tuned"] = self._of_slice()
         weights["halfway"] = [_middle(*pair) for pair in zip(*weights.values(), strict=True)]
         self.model.set_weights(weights["halfway"])
-        verdicts["halfway"] = self._judge()
+        answers["halfway"] = self._of_slice()
 
-        kept = min(verdicts, key=lambda name: verdicts[name].cross_entropy)
-        write({"phase": "choice", "kept": kept} | {name: row._asdict() for name, row in verdicts.items()})
-        self.model.set_weights(weights[kept])
-        if kept == "head":  # the slice has done its work: it may be learned from too
+        choice = choosing.choose(answers, reading.labels(self.sides.choose))
+        write(choice.row())
+        self.model.set_weights(weights[choice.kept])
+        if choice.kept == "head":  # the slice has done its work: it may be learned from too
             self._solve(views, self.sides.train)
-        return kept
+        return choice.kept
 
     def asked(self, rows: np.ndarray) -> np.ndarray:
         """(photos, classes) logits of some of the training photos, seen as the phone sees them."""
@@ -144,13 +135,13 @@ class Lesson:
             made = [kept[start : start + BATCH] for start in range(0, len(photos), BATCH)]
         return training.answers(self.head, _through(self.upper, made), len(photos))
 
-    def _judge(self) -> Verdict:
-        """Ask the model about the slice, in inference mode, seen as the phone sees it."""
-        photos, seen = self.sides.choose, len(self.sides.fit)
-        logits = self._logits(photos, *(made[seen:] for made in self.kept[:1]))
-        labels = reading.labels(photos)
-        right = int((logits.argmax(1) == labels).sum())
-        return Verdict(right, len(labels), training.cross_entropy(logits, labels))
+    def _of_slice(self) -> np.ndarray:
+        """(photos, classes) logits of the slice, in inference mode, seen as the phone sees it."""
+        seen = len(self.sides.fit)
+        return self._logits(self.sides.choose, *(made[seen:] for made in self.kept[:1]))
+
+    def _judged(self, logits: np.ndarray) -> dict[str, Any]:
+        return choosing.judge(logits, reading.labels(self.sides.choose))._asdict()
 
     def _finetune(self, on_epoch: Callable[[dict[str, Any]], None]) -> None:
         """Train the head and the unfrozen stages."""

@@ -6,6 +6,7 @@ Knows no backbone, no folder and no recipe: batches come in as arrays.
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import keras
@@ -33,6 +34,10 @@ def cross_entropy(logits: np.ndarray, labels: np.ndarray) -> float:
     return float(-log_softmax(logits.astype("float64"), axis=1)[np.arange(len(labels)), labels].mean())
 
 
+def never() -> bool:
+    return False
+
+
 def fit(
     model: Model,
     epoch: Callable[[int], Iterator[tuple[np.ndarray, np.ndarray]]],
@@ -42,56 +47,85 @@ def fit(
     epochs: int,
     learning_rate: float,
     optimizer: str = "adamw",
+    momentum: float | None = None,
+    weight_decay: float | None = None,
+    clip_norm: float | None = None,
+    ema: float = 0.0,
     smoothing: float = 0.0,
     shares: Mapping[str, float] | None = None,
     auxiliary: float = 0.0,
+    stop: Callable[[], bool] = never,
     phase: str = "fitting",
     progress: Silent = SILENT,
-    on_epoch: Callable[[dict[str, Any]], None] = lambda row: None,
+    on_epoch: Callable[[dict[str, Any]], bool | None] = lambda row: None,
 ) -> None:
     """Fit a model that returns logits: `epoch(number)` gives `steps` batches of inputs and labels,
     each of `batch_size`.
 
     Changes exactly `model.trainable_weights`. The rate climbs to `learning_rate` in the first tenth of
     all steps and falls to 0 along a cosine; a weight learns at that times its `shares[path]` (1 if
-    unnamed). `smoothing` is the share of each label that is spread over all classes. What a model returns
-    beside its first logits are such of auxiliary classifiers, whose losses count `auxiliary` times.
-    `progress` gets a task an epoch, `on_epoch` a row of figures after it.
+    unnamed). How steps are taken is told in `optimizing.layerwise`; with `ema` the model is left with the
+    mean of its weights, wherever training ends. `smoothing` is the share of each label that is spread
+    over all classes. What a model returns beside its first logits are such of auxiliary classifiers, whose
+    losses count `auxiliary` times. `stop` is asked after each step, and ends the training there.
+    `progress` gets a task an epoch. `on_epoch` gets a row of figures after it, and sees the model as it
+    would be left; what it returns may end the training.
 
     Raises `TrainingError` at the first loss that is not finite.
     """
     schedule = optimizing.warm_cosine(learning_rate, steps * epochs)
-    chosen = optimizing.layerwise(optimizer, schedule, shares or {}, model.trainable_variables)
-    if any(layer.compute_dtype == "float16" for layer in model.layers):
-        chosen = optimizers.LossScaleOptimizer(chosen)  # small gradients vanish in float16 without
-    loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=smoothing)
-    # Without XLA: on a CPU it cost 13 times what it saved.
-    counts = [1.0, *[auxiliary] * (len(model.outputs) - 1)]
-    model.compile(chosen, [loss] * len(counts), counts, jit_compile=False)
-    one_hot = np.eye(model.outputs[0].shape[-1], dtype="float32")
+    kind = {"momentum": momentum, "weight_decay": weight_decay, "clip_norm": clip_norm, "ema": ema}
+    chosen = optimizing.layerwise(optimizer, schedule, shares or {}, model.trainable_variables, **kind)
+    learn = _learner(model, chosen, smoothing, auxiliary)
     for number in range(epochs):
-        started, images = time.perf_counter(), steps * batch_size
+        started, seen, ended = time.perf_counter(), 0, False
         model.reset_metrics()
-        with progress.task(f"{phase} {number + 1}/{epochs}", images) as task:
+        with progress.task(f"{phase} {number + 1}/{epochs}", steps * batch_size) as task:
             for step, (inputs, labels) in enumerate(epoch(number), start=number * steps):
-                logs = model.train_on_batch(inputs, [one_hot[labels]] * len(counts), return_dict=True)
+                loss = learn(inputs, labels)
                 rate = float(schedule(step))
-                if not math.isfinite(logs["loss"]):
+                if not math.isfinite(loss):
                     raise TrainingError(
                         f"The loss is no longer finite: {phase}, epoch {number + 1}, "
                         f"step {step + 1} of {epochs * steps}, learning rate {rate:.2g}.",
                         "Use a lower --learning-rate (a tenth is a good next try), or --precision float32.",
                     )
-                task.tick(len(labels), f"loss {logs['loss']:.3f}")
+                seen += len(labels)
+                task.tick(len(labels), f"loss {loss:.3f}")
+                if ended := stop():
+                    break
         seconds = time.perf_counter() - started
-        on_epoch(
-            {
-                "phase": phase,
-                "epoch": number + 1,
-                "steps": step + 1,
-                "loss": float(logs["loss"]),
-                "learning_rate": rate,
-                "seconds": seconds,
-                "images_per_second": images / seconds,
-            }
-        )
+        row = {
+            "phase": phase,
+            "epoch": number + 1,
+            "steps": step + 1,
+            "loss": loss,
+            "learning_rate": rate,
+            "seconds": seconds,
+            "images_per_second": seen / seconds,
+        }
+        with optimizing.finished(model) if ema else nullcontext():
+            ended = bool(on_epoch(row)) or ended
+        if ended:
+            break
+    if ema and epochs:
+        optimizing.finish(model)
+
+
+def _learner(
+    model: Model, chosen: optimizers.Optimizer, smoothing: float, auxiliary: float
+) -> Callable[[np.ndarray, np.ndarray], float]:
+    """A function that takes a step on a batch, and returns the mean loss since the metrics were reset."""
+    if any(layer.compute_dtype == "float16" for layer in model.layers):
+        chosen = optimizers.LossScaleOptimizer(chosen)  # small gradients vanish in float16 without
+    loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=smoothing)
+    counts = [1.0, *[auxiliary] * (len(model.outputs) - 1)]
+    # Without XLA: on a CPU it cost 13 times what it saved.
+    model.compile(chosen, [loss] * len(counts), counts, jit_compile=False)
+    one_hot = np.eye(model.outputs[0].shape[-1], dtype="float32")
+
+    def learn(inputs: np.ndarray, labels: np.ndarray) -> float:
+        logs = model.train_on_batch(inputs, [one_hot[labels]] * len(counts), return_dict=True)
+        return float(logs["loss"])
+
+    return learn

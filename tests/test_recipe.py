@@ -48,7 +48,12 @@ def values(name):
     return st.one_of(st.none(), whole) if kind == int | None else whole
 
 
-@given(st.fixed_dictionaries({name: values(name) for name in KNOBS}))
+def without_contradictions(settings):
+    never = {"adamw": ["momentum"], "adam": ["momentum", "weight_decay"], "sgd": []}
+    return settings | dict.fromkeys(never[settings["optimizer"]])
+
+
+@given(st.fixed_dictionaries({name: values(name) for name in KNOBS}).map(without_contradictions))
 def test_a_recipe_survives_toml(settings):
     first = recipe.load(**settings)
     read = tomllib.loads(recipe.dump(first))
@@ -129,6 +134,16 @@ def test_false_and_zero_are_given(tmp_path):
         (
             {"unfreeze_from": "stage10"},
             "unfreeze_from is 'stage10'; it has to be auto, none, all, stem, or stage1 to stage9.",
+        ),
+        (
+            {"momentum": 0.5},
+            "momentum is 0.5, and adamw takes none. Use --optimizer sgd, or leave momentum out.",
+        ),
+        ({"momentum": 0.0, "optimizer": "adam"}, "momentum is 0.0, and adam takes none."),
+        (
+            {"weight_decay": 0.1, "optimizer": "adam"},
+            "weight_decay is 0.1, and adam has no decoupled weight decay. Use --optimizer adamw, or a "
+            "weight_decay of 0.",
         ),
         ({"seed": 2**31}, "seed is 2147483648; it has to be at least 0 and at most 2147483647."),
     ],
@@ -246,3 +261,11 @@ def test_a_long_value_keeps_its_ends_and_its_quotes():
 def test_a_path_that_no_system_takes_is_refused_as_one_that_is_not_there(path):
     with pytest.raises(UsageError, match="there is no such file, run or set of weights"):
         recipe.load(weights=path)
+
+
+def test_a_recipe_s_decay_can_be_taken_back(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text("weight_decay = 0.1\n")
+    with pytest.raises(RecipeError, match="weight_decay is 0.1, and adam has no"):
+        recipe.load(path, optimizer="adam")
+    assert recipe.load(path, optimizer="adam", weight_decay=0).weight_decay == 0

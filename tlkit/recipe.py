@@ -62,7 +62,12 @@ class Recipe:
     clip_norm: float | None = knob(
         None, "Longest gradient, of all weights together; a longer one is shortened.", above=0, upper=1e6
     )
-    layer_decay: float = knob(0.5, "Rate of a stage as a share of the next one's.", above=0, upper=1)
+    layer_decay: float | None = knob(
+        None,
+        "Rate of a stage as a share of the next one's; 0.5 in fine-tuning and 1 from scratch if not given.",
+        above=0,
+        upper=1,
+    )
     label_smoothing: float | None = knob(
         None,
         "Share of each label that is spread over all classes; 0.1 in fine-tuning and 0 from scratch if not "
@@ -229,6 +234,7 @@ def load(name: str | PathLike[str] | None = None, /, **given: Any) -> Recipe:
     if name is not None:
         merged |= _checked(shipped.parse(name), f"{shipped.label(name)}: ", problems)
     merged |= _checked({key: value for key, value in given.items() if value is not None}, "", problems)
+    problems += [] if problems else _contradictions(merged)  # what was refused may be a part of one
     if len(problems) == 1:
         raise problems[0]
     if problems:
@@ -265,6 +271,27 @@ def _checked(rows: Mapping[str, Any], where: str, problems: list[TlkitError]) ->
         except TlkitError as error:
             problems.append(type(error)(where + error.message, error.hint))
     return kept
+
+
+def _contradictions(merged: Mapping[str, Any]) -> list[TlkitError]:
+    """What settings that are right by themselves get wrong together."""
+    found: list[TlkitError] = []
+    optimizer = merged.get("optimizer", KNOBS["optimizer"].default)
+    if optimizer != "sgd" and "momentum" in merged:
+        found.append(
+            RecipeError(
+                f"momentum is {merged['momentum']}, and {optimizer} takes none.",
+                "Use --optimizer sgd, or leave momentum out.",
+            )
+        )
+    if optimizer == "adam" and merged.get("weight_decay"):
+        found.append(
+            RecipeError(
+                f"weight_decay is {merged['weight_decay']}, and adam has no decoupled weight decay.",
+                "Use --optimizer adamw, or a weight_decay of 0.",
+            )
+        )
+    return found
 
 
 def _means_weights(value: str) -> bool:

@@ -12,12 +12,10 @@ from tlkit import classifier, files, heads, training
 from tlkit.data import Photo
 from tlkit.progress import Silent
 from tlkit.recipe import Recipe
-from tlkit.run import choosing, reading
+from tlkit.run import choosing, reading, stepping
 from tlkit.run.reading import Reading
 
 MEMORY = 2**30  # bytes that may be kept of what the frozen part of the trunk made of the views
-STAGE_SHARE = 0.5  # of a stage's rate is the rate of the stage before it
-SMOOTHING = 0.1  # of labels in fine-tuning: without it the solved head leaves nothing to learn
 BATCH = 32  # photos at a time where nothing is learned from them
 
 
@@ -84,7 +82,7 @@ class Lesson:
         has seen. Figures of every step go to the file `metrics`.
         """
         write = files.json_lines(metrics)
-        if self.recipe.epochs == 0:
+        if not (self.recipe.epochs and self.sides.choose):  # nothing to choose between, or on
             self._solve(views, self.sides.train)
             return "head"
         self._solve(views[: len(self.sides.fit)], self.sides.fit)
@@ -155,9 +153,8 @@ class Lesson:
             batch_size=size,
             epochs=recipe.epochs or 0,
             learning_rate=recipe.learning_rate,
-            optimizer=recipe.optimizer,
-            smoothing=SMOOTHING,
-            shares=classifier.shares(self.model, STAGE_SHARE),
+            ema=recipe.ema,
+            **stepping.told(recipe, self.model),
             phase="fine-tuning",
             progress=self.progress,
             on_epoch=on_epoch,

@@ -11,7 +11,7 @@ from keras import Model
 from tlkit import backbones, classifier, files, training
 from tlkit.progress import Silent
 from tlkit.recipe import Recipe
-from tlkit.run import reading
+from tlkit.run import reading, stepping
 from tlkit.run.learning import BATCH, Sides
 from tlkit.run.reading import Reading
 
@@ -59,7 +59,8 @@ class Scratch:
             batch_size=size,
             epochs=recipe.epochs or 0,
             learning_rate=recipe.learning_rate,
-            optimizer=recipe.optimizer,
+            ema=recipe.ema,
+            **stepping.told(recipe, self.model),
             auxiliary=backbones.auxiliary(recipe.backbone) or 0.0,
             phase="training",
             progress=self.progress,

@@ -83,11 +83,7 @@ def pool(sides: Sides) -> Sides:
 
 def proper(lesson: Lesson | Scratch, views: np.ndarray, sides: Sides) -> tuple[Lesson | Scratch, np.ndarray]:
     """From the lesson about the pool, the run's own lesson and features."""
-    train = sides.train
-    rows: Any = slice(len(train))  # without a copy
-    if lesson.sides.fit[rows] != train:  # too few to choose on: they are there twice
-        places = {photo: row for row, photo in enumerate(lesson.sides.fit)}
-        rows = np.array([places[photo] for photo in train])
+    rows = slice(len(sides.train))  # of the pool, without a copy
     return lesson.about(sides, rows), views[rows]
 
 

@@ -11,7 +11,7 @@ from tlkit.device import Device
 from tlkit.errors import DataError, UsageError
 from tlkit.progress import Silent
 from tlkit.recipe import Recipe
-from tlkit.run import crossing, origin
+from tlkit.run import crossing, origin, sizing, stepping
 from tlkit.run import sides as siding
 
 NAMED = 10  # unreadable files in a message
@@ -36,6 +36,7 @@ def settle(images: Any, recipe: Recipe, progress: Silent) -> Setting:
             "knows other classes.",
             "Use --weights none and one epoch or more, or --head linear or mlp.",
         )
+    sizing.check(recipe)
     chosen = device.pick(recipe.device, recipe.precision)
     progress.note(f"Running on {chosen}.")
     loaded = None
@@ -119,7 +120,11 @@ def auxiliary(recipe: Recipe, learner: keras.Model) -> list[str]:
 
 
 def resolved(recipe: Recipe, model: keras.Model) -> Recipe:
-    """The recipe with the stage that `auto` means. Raises `UsageError` if there is no such stage."""
+    """The recipe with the stage that `auto` means, and how steps are taken in full.
+
+    Raises `UsageError` if there is no such stage.
+    """
     asked = recipe.unfreeze_from
     fresh = asked == "auto" and recipe.weights == "none"
-    return replace(recipe, unfreeze_from="all" if fresh else classifier.first_unfrozen(model, asked))
+    first = "all" if fresh else classifier.first_unfrozen(model, asked)
+    return stepping.settled(replace(recipe, unfreeze_from=first))

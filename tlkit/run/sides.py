@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from tlkit import data, splits
@@ -20,6 +21,10 @@ CLASSES_TOLD = 30  # with their counts, in a note
 JUDGED = 5  # photos of a class to validate; a share of fewer says little
 RELATED = 10  # photos named beside a leak: a group may hold thousands
 FEW = 500  # photos; below that one split is much a matter of luck
+NONE_TO_CHOOSE_ON = (
+    "The head alone is taught: a fine-tuned network has to prove itself on training photos kept apart, "
+    "and these are too few to keep some apart."
+)
 
 
 class Parted(NamedTuple):
@@ -34,8 +39,7 @@ class Parted(NamedTuple):
 
     @property
     def train(self) -> tuple[Photo, ...]:
-        """Each photo to train on once: where there are too few to choose on, `sides` has them twice."""
-        return tuple(dict.fromkeys(self.sides.train))
+        return self.sides.train
 
 
 def part(found: data.Folder, recipe: Recipe) -> Parted:
@@ -66,16 +70,22 @@ def part(found: data.Folder, recipe: Recipe) -> Parted:
     )
     recipe, chosen_by_size = sized(recipe, train)
     fit, choose = learners(train, recipe)
+    if recipe.epochs and not choose and not recipe.scratch:
+        recipe = replace(recipe, epochs=0)
+        chosen_by_size = (*chosen_by_size, NONE_TO_CHOOSE_ON)
     parted = Parted(Sides(fit, choose, val), test, skipped, _leaks(train, val), known, recipe)
     return parted._replace(notes=(*known, *_notes(found, photos, parted, recipe), *chosen_by_size))
 
 
 def learners(train: tuple[Photo, ...], recipe: Recipe) -> tuple[tuple[Photo, ...], tuple[Photo, ...]]:
-    """Of the photos to train on, those that weights are fitted to and those that a model is chosen on."""
+    """Of the photos to train on, those that weights are fitted to and those that a model is chosen on.
+
+    None of the latter where they would leave none of the former: then the head alone is taught.
+    """
     if recipe.epochs == 0 or recipe.scratch:  # nothing is chosen
         return train, ()
     fit, choose = data.split(train, CHOOSERS, recipe.seed)
-    return (fit, choose) if fit and choose else (train, train)
+    return (fit, choose) if fit and choose else (train, ())
 
 
 def _before(found: data.Folder, recipe: Recipe) -> tuple[tuple[Photo, ...], tuple[str, ...]]:

@@ -2,17 +2,84 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from tlkit.data import Photo
+from tlkit.errors import UsageError
+from tlkit.printed import photos
 from tlkit.recipe import Recipe
 
-EPOCHS = 5
-VIEWS = 5  # of a photo, for its head: the phone's and four varied ones, which gave 1.6 points in folds
-VIEWED = 8000  # of those more than one a photo: a large set varies enough by itself
+FEW = 10  # training photos a class, on average, up to which a set is few-shot
+MANY = 20_000  # training photos, above which it is large
+
+
+class Size(NamedTuple):
+    """What suits sets of a size."""
+
+    epochs: int  # of fine-tuning, or all of them from scratch
+    views: int  # of a photo, for its head: the phone's, and varied ones
+    viewed: int  # varied views of all photos together, at most
+
+
+# More views are the same photos again: they help while the photos themselves vary little.
+NORMAL = Size(epochs=5, views=5, viewed=8_000)
+# Fine-tuning needs photos to be chosen by, which so few cannot spare; a view costs next to nothing.
+FEW_SHOT = Size(epochs=0, views=16, viewed=8_000)
+# Photos enough to vary by themselves; three epochs of these are more steps than five of any other set.
+LARGE = Size(epochs=3, views=1, viewed=0)
+
+
+def check(recipe: Recipe) -> None:
+    """Raises `UsageError` for views that would do nothing."""
+    if (recipe.views or 1) == 1:
+        return
+    if recipe.scratch:
+        raise UsageError(
+            f"views is {recipe.views}: a head is solved on views, and from scratch none is.",
+            "Leave --views away.",
+        )
+    if recipe.augment == "none":
+        raise UsageError(
+            f"views is {recipe.views} and augment is none: all views of a photo would be the same.",
+            "Leave --views away, or choose another --augment.",
+        )
+
+
+def size(recipe: Recipe, train: Sequence[Photo]) -> Size:
+    """The size that a set counts as; who names a stage to unfreeze wants to fine-tune, however few."""
+    if len(train) > MANY:
+        return LARGE
+    few = len(train) <= FEW * len({photo.label for photo in train})
+    return FEW_SHOT if few and recipe.unfreeze_from in ("auto", "none") else NORMAL
 
 
 def sized(recipe: Recipe, train: Sequence[Photo]) -> tuple[Recipe, tuple[str, ...]]:
     """The recipe with a value in each place that was left to the number of photos, and what to tell of it."""
-    epochs = EPOCHS if recipe.epochs is None else recipe.epochs
-    views = recipe.views or 1 + min(VIEWS - 1, VIEWED // len(train))
-    return replace(recipe, epochs=epochs, views=views), ()
+    if recipe.scratch:
+        return replace(recipe, epochs=recipe.epochs or NORMAL.epochs, views=1), ()
+    chosen = size(recipe, train)
+    epochs = chosen.epochs if recipe.epochs is None else recipe.epochs
+    views = recipe.views or 1 + min(chosen.views - 1, chosen.viewed // len(train))
+    if recipe.augment == "none":
+        views = 1
+    done = replace(recipe, epochs=epochs, views=views)
+    return done, () if chosen is NORMAL else _told(recipe, done, train, chosen)
+
+
+def _told(recipe: Recipe, done: Recipe, train: Sequence[Photo], chosen: Size) -> tuple[str, ...]:
+    """What was chosen by size, and how to have it otherwise."""
+    parts, options = [], []
+    if recipe.epochs is None:
+        count = f"{done.epochs} epoch" if done.epochs == 1 else f"{done.epochs} epochs"
+        parts.append(count if done.epochs else "the head alone")
+        options.append("--epochs")
+    if recipe.views is None and recipe.augment != "none":
+        solved = "on" if parts and not done.epochs else "the head on"
+        parts.append(f"{solved} {done.views} view{'s' * (done.views != 1)} of each")
+        options.append("--views")
+    if not parts:
+        return ()
+    a_class = round(len(train) / len({photo.label for photo in train}))
+    count = f"{photos(a_class)} a class" if chosen is FEW_SHOT else f"{photos(len(train))} to train on"
+    decide = "decide" if len(options) > 1 else "decides"
+    return (f"{count}: {', '.join(parts)} (by size; {' and '.join(options)} {decide} otherwise).",)

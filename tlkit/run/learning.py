@@ -44,11 +44,14 @@ class Lesson:
         self.fit = recipe.fit  # as `classifier.build` was told: the name is stored in the model
         self.reading = Reading(root, recipe, self.size)
         self.first = classifier.first_unfrozen(model, recipe.unfreeze_from if recipe.epochs else "none")
-        cut = classifier.cut(model, self.first)
+        self.cut = cut = classifier.cut(model, self.first)
         self.frozen = classifier.part(model, None, cut) if cut else None
         self.upper = classifier.part(model, cut, "pool") if cut != "pool" else None
         self.head = classifier.part(model, "pool", "logits")
         self.learner = classifier.part(model, cut, "logits")
+        self.alone: list[np.ndarray] | None = (
+            None  # where another is kept, the head's weights from the cut on
+        )
         self.kept: list[np.ndarray] = []  # by view: (photos, …) at the cut, of `sides.train`
 
     def about(self, sides: Sides, rows: Any) -> "Lesson":
@@ -87,6 +90,7 @@ class Lesson:
             return "head"
         self._solve(views[: len(self.sides.fit)], self.sides.fit)
         weights = {"head": self.model.get_weights()}
+        alone = classifier.part(self.model, self.cut, "logits").get_weights()
         answers = {"head": self._of_slice()}
         write({"phase": "head", **self._judged(answers["head"])})
         self._finetune(lambda row: write(row | self._judged(self._of_slice())))
@@ -99,6 +103,7 @@ class Lesson:
         choice = choosing.choose(answers, reading.labels(self.sides.choose))
         write(choice.row())
         self.model.set_weights(weights[choice.kept])
+        self.alone = None if choice.kept == "head" else alone
         if choice.kept == "head":  # the slice has done its work: it may be learned from too
             self._solve(views, self.sides.train)
         return choice.kept

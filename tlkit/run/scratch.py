@@ -22,6 +22,8 @@ class Scratch:
     Nothing is known of a photo beforehand, and nothing is chosen: what was trained is kept.
     """
 
+    cut = alone = None  # no head on frozen features, to compare with
+
     def __init__(
         self, model: Model, learner: Model, root: Path, sides: Sides, recipe: Recipe, progress: Silent
     ):

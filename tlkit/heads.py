@@ -6,7 +6,7 @@ import numpy as np
 from keras import Model
 from threadpoolctl import threadpool_limits
 
-from tlkit import training
+from tlkit import balance, training
 
 STRENGTHS = tuple(10 ** (k / 2) for k in range(-8, 3))  # inverse L2 penalties tried for a linear head
 FOLDS = 5
@@ -16,11 +16,13 @@ MIDDLING = 0.1  # the inverse penalty where none is chosen
 HEAD_EPOCHS, HEAD_BATCH, HEAD_RATE = 30, 64, 1e-3  # of a head that is trained, not solved
 
 
-def solve(views: np.ndarray, labels: np.ndarray, classes: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def solve(
+    views: np.ndarray, labels: np.ndarray, classes: int, seed: int, class_weights: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Multinomial logistic regression on features, its L2 penalty chosen by folds of these photos.
 
     Takes    (photos, views, width) features, the first view being the photo as a phone sees it,
-             and (photos,) labels.
+             and (photos,) labels; `class_weights` is what a photo of each class counts, else 1.
     Returns  (width, classes) kernel and (classes,) bias, float32.
 
     Folds of the first views choose: the other views are the same photos again and chose alike. A class
@@ -28,6 +30,7 @@ def solve(views: np.ndarray, labels: np.ndarray, classes: int, seed: int) -> tup
     """
     scale = float(views.std()) or 1.0  # one number for all features: one row of penalties fits every backbone
     views = views / scale
+    weights = None if class_weights is None else balance.photo_weights(class_weights, labels)
     known, labels = np.unique(labels, return_inverse=True)
     kernel, bias = np.zeros((views.shape[-1], classes)), np.full(classes, NEVER)
     if len(known) == 1:
@@ -41,8 +44,9 @@ def solve(views: np.ndarray, labels: np.ndarray, classes: int, seed: int) -> tup
     # busy cores), and sums come out in one order.
     with threadpool_limits(1, "blas"):
         if folds > 1:
-            strength = _choose(views[chosen, :1], labels[chosen], len(known), folds, seed)
-        kernel[:, known], bias[known] = _regress(views, labels, len(known), strength)
+            counted = None if weights is None else weights[chosen]
+            strength = _choose(views[chosen, :1], labels[chosen], len(known), folds, seed, counted)
+        kernel[:, known], bias[known] = _regress(views, labels, len(known), strength, weights)
     return (kernel / scale).astype("float32"), bias.astype("float32")
 
 
@@ -85,35 +89,55 @@ def _some(places: np.ndarray, labels: np.ndarray, classes: int, seed: int) -> np
     return np.sort(by_class[np.argsort(turns, kind="stable")][: max(ENOUGH, 5 * classes)])
 
 
-def _choose(views: np.ndarray, labels: np.ndarray, classes: int, folds: int, seed: int) -> float:
-    """The penalty with the least cross-entropy over all folds."""
+def _choose(
+    views: np.ndarray,
+    labels: np.ndarray,
+    classes: int,
+    folds: int,
+    seed: int,
+    weights: np.ndarray | None,
+) -> float:
+    """The penalty with the least cross-entropy over all folds, photos counting as their weights."""
     from sklearn.model_selection import StratifiedKFold
 
     losses = np.zeros(len(STRENGTHS))
     for seen, judged in StratifiedKFold(folds, shuffle=True, random_state=seed).split(labels, labels):
         for index, strength in enumerate(STRENGTHS):
-            kernel, bias = _regress(views[seen], labels[seen], classes, strength)
-            losses[index] += len(judged) * training.cross_entropy(
-                views[judged, 0] @ kernel + bias, labels[judged]
+            fitted, counted = (None, None) if weights is None else (weights[seen], weights[judged])
+            kernel, bias = _regress(views[seen], labels[seen], classes, strength, fitted)
+            total = len(judged) if counted is None else float(counted.sum())
+            losses[index] += total * training.cross_entropy(
+                views[judged, 0] @ kernel + bias, labels[judged], counted
             )
     return STRENGTHS[int(losses.argmin())]
 
 
 def _regress(
-    views: np.ndarray, labels: np.ndarray, classes: int, strength: float
+    views: np.ndarray,
+    labels: np.ndarray,
+    classes: int,
+    strength: float,
+    weights: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     from sklearn.linear_model import LogisticRegression
 
     # More views are the same photos again, not more evidence: the penalty keeps its weight.
     model = LogisticRegression(C=strength / views.shape[1], max_iter=1000)
-    model.fit(views.reshape(-1, views.shape[-1]), labels.repeat(views.shape[1]))
+    counted = None if weights is None else weights.repeat(views.shape[1])
+    model.fit(views.reshape(-1, views.shape[-1]), labels.repeat(views.shape[1]), counted)
     kernel, bias = model.coef_.T, model.intercept_
     if classes == 2:  # scikit-learn gives two classes one column: the log odds of the second
         kernel, bias = np.hstack([-kernel, kernel]) / 2, np.hstack([-bias, bias]) / 2
     return kernel, bias
 
 
-def train(model: Model, views: np.ndarray, labels: np.ndarray, seed: int) -> list[np.ndarray]:
+def train(
+    model: Model,
+    views: np.ndarray,
+    labels: np.ndarray,
+    seed: int,
+    class_weights: np.ndarray | None = None,
+) -> list[np.ndarray]:
     """The weights of a head of several layers, trained on (photos, views, width) features by AdamW."""
     rows = views.reshape(-1, views.shape[-1])
     answers = labels.repeat(views.shape[1])
@@ -132,6 +156,7 @@ def train(model: Model, views: np.ndarray, labels: np.ndarray, seed: int) -> lis
         batch_size=size,
         epochs=HEAD_EPOCHS,
         learning_rate=HEAD_RATE,
+        class_weights=class_weights,
         phase="head",
     )
     return model.get_weights()

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 from keras import Model, optimizers
 
-from tlkit import optimizing
+from tlkit import balance, optimizing
 from tlkit.errors import TrainingError
 from tlkit.progress import SILENT, Silent
 
@@ -27,11 +27,15 @@ def answers(model: Model, batch: np.ndarray, size: int) -> np.ndarray:
     return np.asarray(model.predict_on_batch(filled), "float32")[: len(batch)]
 
 
-def cross_entropy(logits: np.ndarray, labels: np.ndarray) -> float:
-    """Mean negative log probability, in nats, of (photos,) labels under (photos, classes) logits."""
+def cross_entropy(logits: np.ndarray, labels: np.ndarray, weights: np.ndarray | None = None) -> float:
+    """Mean negative log probability, in nats, of (photos,) labels under (photos, classes) logits.
+
+    `weights` (photos,) is what each photo counts.
+    """
     from scipy.special import log_softmax
 
-    return float(-log_softmax(logits.astype("float64"), axis=1)[np.arange(len(labels)), labels].mean())
+    found = -log_softmax(logits.astype("float64"), axis=1)[np.arange(len(labels)), labels]
+    return float(found.mean() if weights is None else np.average(found, weights=weights))
 
 
 def never() -> bool:
@@ -54,20 +58,22 @@ def fit(
     smoothing: float = 0.0,
     shares: Mapping[str, float] | None = None,
     auxiliary: float = 0.0,
+    class_weights: np.ndarray | None = None,
     stop: Callable[[], bool] = never,
     phase: str = "fitting",
     progress: Silent = SILENT,
     on_epoch: Callable[[dict[str, Any]], bool | None] = lambda row: None,
 ) -> None:
     """Fit a model that returns logits: `epoch(number)` gives `steps` batches of inputs and labels,
-    each of `batch_size`.
+    each of `batch_size`. Labels are (n,) whole numbers, or (n, classes) shares of each class.
 
     Changes exactly `model.trainable_weights`. The rate climbs to `learning_rate` in the first tenth of
     all steps and falls to 0 along a cosine; a weight learns at that times its `shares[path]` (1 if
     unnamed). How steps are taken is told in `optimizing.layerwise`; with `ema` the model is left with the
     mean of its weights, wherever training ends. `smoothing` is the share of each label that is spread
     over all classes. What a model returns beside its first logits are such of auxiliary classifiers, whose
-    losses count `auxiliary` times. `stop` is asked after each step, and ends the training there.
+    losses count `auxiliary` times. A photo's losses count its class's `class_weights` times, or those of its
+    classes by their shares. `stop` is asked after each step, and ends the training there.
     `progress` gets a task an epoch. `on_epoch` gets a row of figures after it, and sees the model as it
     would be left; what it returns may end the training.
 
@@ -76,7 +82,7 @@ def fit(
     schedule = optimizing.warm_cosine(learning_rate, steps * epochs)
     kind = {"momentum": momentum, "weight_decay": weight_decay, "clip_norm": clip_norm, "ema": ema}
     chosen = optimizing.layerwise(optimizer, schedule, shares or {}, model.trainable_variables, **kind)
-    learn = _learner(model, chosen, smoothing, auxiliary)
+    learn = _learner(model, chosen, smoothing, auxiliary, class_weights)
     for number in range(epochs):
         started, seen, ended = time.perf_counter(), 0, False
         model.reset_metrics()
@@ -113,7 +119,11 @@ def fit(
 
 
 def _learner(
-    model: Model, chosen: optimizers.Optimizer, smoothing: float, auxiliary: float
+    model: Model,
+    chosen: optimizers.Optimizer,
+    smoothing: float,
+    auxiliary: float,
+    class_weights: np.ndarray | None,
 ) -> Callable[[np.ndarray, np.ndarray], float]:
     """A function that takes a step on a batch, and returns the mean loss since the metrics were reset."""
     if any(layer.compute_dtype == "float16" for layer in model.layers):
@@ -125,7 +135,11 @@ def _learner(
     one_hot = np.eye(model.outputs[0].shape[-1], dtype="float32")
 
     def learn(inputs: np.ndarray, labels: np.ndarray) -> float:
-        logs = model.train_on_batch(inputs, [one_hot[labels]] * len(counts), return_dict=True)
+        shares = one_hot[labels] if labels.ndim == 1 else labels
+        counted = None
+        if class_weights is not None:
+            counted = [balance.photo_weights(class_weights, labels)] * len(counts)
+        logs = model.train_on_batch(inputs, [shares] * len(counts), counted, return_dict=True)
         return float(logs["loss"])
 
     return learn

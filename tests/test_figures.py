@@ -66,7 +66,15 @@ def test_shuffling_the_rows_changes_nothing_but_their_order(table, random):
     shuffled = Table.of(
         [table.paths[row] for row in order], table.labels, table.true[order], table.probabilities[order]
     )
-    for figure in (figures.top1, figures.top5, figures.top1_interval, figures.majority_top1, figures.learned):
+    for figure in (
+        figures.top1,
+        figures.top5,
+        figures.top1_interval,
+        figures.majority_top1,
+        figures.learned,
+        figures.balanced_accuracy,
+        figures.balanced_accuracy_interval,
+    ):
         assert figure(shuffled) == figure(table)
     assert figures.confusion(shuffled) == figures.confusion(table)
     assert repr(figures.per_class(shuffled)) == repr(figures.per_class(table))
@@ -154,10 +162,98 @@ def test_naming_the_largest_class_is_not_learning():
     assert not figures.learned(table)
 
 
+@given(tables())
+def test_every_summary_figure_follows_from_the_matrix(table):
+    """What a reader of the JSON can recompute without the table: rows are classes, columns are answers."""
+    matrix = np.array(figures.confusion(table))
+    rows = figures.per_class(table)
+    assert matrix.sum(axis=1).tolist() == [row.count for row in rows]
+    assert matrix.sum() == len(table.paths)
+    assert figures.top1(table) == pytest.approx(matrix.trace() / matrix.sum())
+    assert figures.majority_top1(table) == pytest.approx(matrix.sum(axis=1).max() / matrix.sum())
+    recalls = [row.recall for row in rows if row.count]
+    assert figures.balanced_accuracy(table) == pytest.approx(np.mean(recalls))
+    for place, row in enumerate(rows):
+        hits, found, answered = matrix[place, place], matrix[place].sum(), matrix[:, place].sum()
+        parts = [
+            (row.precision, hits, answered),
+            (row.recall, hits, found),
+            (row.f1, 2 * hits, found + answered),
+        ]
+        for share, part, whole in parts:
+            assert share == pytest.approx(part / whole) if whole else math.isnan(share)
+
+
+@given(tables())
+def test_balanced_accuracy_agrees_with_scikit_learn(table):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of classes that were answered and have no photo
+        expected = metrics.balanced_accuracy_score(table.true, table.predicted)
+    assert figures.balanced_accuracy(table) == pytest.approx(expected)
+
+
+@given(tables())
+def test_every_interval_holds_its_figure(table):
+    pairs = [(figures.balanced_accuracy(table), figures.balanced_accuracy_interval(table))]
+    for row in figures.per_class(table):
+        pairs += [
+            (row.precision, row.precision_interval),
+            (row.recall, row.recall_interval),
+            (row.f1, row.f1_interval),
+        ]
+    for figure, (low, high) in pairs:
+        assert 0 <= low <= figure <= high <= 1 or all(map(math.isnan, (figure, low, high)))
+
+
+@given(st.integers(1, 60), st.data())
+def test_the_interval_of_f1_is_wilsons_of_the_share_of_hits_in_closed_form(either, data):
+    """Lam, Gopal and Qian, arXiv:2309.14621: F1 and its bounds are 2J/(1 + J)."""
+    hits = data.draw(st.integers(0, either))
+    z = 1.959963984540054
+    # The bounds of J are where |hits − n J| = z √(n J (1 − J)): the roots of a quadratic.
+    shares = np.sort(np.roots([either**2 + either * z * z, -2 * hits * either - either * z * z, hits**2]))
+    expected = [2 * share / (1 + share) for share in shares]
+    assert figures.f1_interval(hits, either) == pytest.approx(expected, abs=1e-6)
+
+
+def covered(interval, truth, draws):
+    bounds = np.array([interval(*draw) for draw in draws])
+    return np.mean((bounds[:, 0] <= truth) & (truth <= bounds[:, 1]))
+
+
+@pytest.mark.parametrize(
+    ("counts", "shares"),
+    [
+        ([77, 76], [0.95, 0.93]),
+        ([20, 5], [0.9, 0.6]),
+        ([200, 10, 10], [0.98, 0.6, 0.6]),
+        ([10] * 10, [0.97] * 10),
+        ([2] * 100, [0.9] * 100),
+        ([1] * 30 + [50] * 2, [0.8] * 32),
+    ],
+    ids=lambda row: f"{len(row)} classes",
+)
+def test_the_interval_of_balanced_accuracy_covers_in_nineteen_of_twenty(counts, shares):
+    counts = np.array(counts)
+    draws = np.random.default_rng(0).binomial(counts, shares, (2000, len(counts)))
+    share = covered(figures.mean_share_interval, np.mean(shares), [(hits, counts) for hits in draws])
+    assert share >= 0.94  # 0.95, less twice the standard error of 2,000 draws
+
+
+def test_the_interval_of_f1_covers_in_nineteen_of_twenty():
+    """100 photos, of which 24 are hits, 6 are missed and 7 are false alarms on average."""
+    draws = np.random.default_rng(0).multinomial(100, [0.24, 0.06, 0.07, 0.63], 2000)[:, :3]
+    truth = 0.48 / (0.48 + 0.06 + 0.07)
+    share = covered(figures.f1_interval, truth, [(int(row[0]), int(row.sum())) for row in draws])
+    assert 0.94 <= share <= 0.97
+
+
 def test_a_table_without_photos_has_no_figures():
     empty = Table.of([], ["a", "b"], [], np.zeros((0, 2)))
     assert math.isnan(figures.top1(empty)) and math.isnan(figures.majority_top1(empty))
     assert all(math.isnan(bound) for bound in figures.top1_interval(empty))
     assert figures.learned(empty) is False
+    assert math.isnan(figures.balanced_accuracy(empty))
+    assert all(math.isnan(bound) for bound in figures.balanced_accuracy_interval(empty))
     assert figures.confusion(empty) == ((0, 0), (0, 0))
     assert math.isnan(figures.top5(Table.of([], list("abcdef"), [], np.zeros((0, 6)))))

@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from tlkit import report
+from tlkit import figures, report
+from tlkit.figures import Table
 from tlkit.report import Answer, Evaluated, Exported, Finetuned, Predicted, Prediction
 
 
@@ -17,6 +18,16 @@ class Skipped(NamedTuple):
     reason: str
 
 
+ROW = {
+    "label": "cat",
+    "count": 75,
+    "precision": 0.96,
+    "recall": 0.92,
+    "f1": 0.94,
+    "precision_interval": (0.888, 0.986),
+    "recall_interval": (0.836, 0.963),
+    "f1_interval": (0.885, 0.969),
+}
 EXPORTED = Exported(
     path=Path("runs/001-x/export/x-int8.tflite"),
     format="tflite",
@@ -45,18 +56,26 @@ FINETUNED = Finetuned(
     exports=(EXPORTED,),
     kept="fine-tuned",
     learned=True,
+    val_balanced_accuracy=0.94,
+    val_balanced_accuracy_interval=(0.887, 0.969),
+    per_class=(ROW, ROW | {"label": "dog"}),
+    confusion=((69, 6), (3, 72)),
     notes=("2 folders were read.",),
 )
+# Four photos of a cat, of which two were taken for a dog.
+FOUR = Table.of("abcd", ["猫", "dog"], [0] * 4, [[0.9, 0.1]] * 2 + [[0.2, 0.8]] * 2)
 EVALUATED = Evaluated(
     images=4,
     top1=0.5,
     top1_interval=(0.15, 0.85),
     top5=None,
-    per_class=({"label": "猫", "count": 4, "precision": math.nan, "recall": 0.5, "f1": 0.0},) * 2,
-    confusion=((2, 2), (0, 0)),
-    labels=("猫", "dog"),
+    per_class=figures.per_class(FOUR),
+    confusion=figures.confusion(FOUR),
+    labels=FOUR.labels,
     split="val",
     majority_top1=1.0,
+    balanced_accuracy=0.5,
+    balanced_accuracy_interval=(0.1, 0.9),
 )
 
 # The table of the contract: keys are only ever added.
@@ -64,9 +83,14 @@ CONTRACT = [
     (
         FINETUNED,
         "run backbone classes train_images val_images skipped val_top1 val_top1_interval majority_top1 "
-        "selected_on_val seconds exports folds suspects leaks",
+        "selected_on_val seconds exports folds suspects leaks val_balanced_accuracy "
+        "val_balanced_accuracy_interval per_class confusion",
     ),
-    (EVALUATED, "images top1 top1_interval top5 per_class confusion labels"),
+    (
+        EVALUATED,
+        "images top1 top1_interval top5 per_class confusion labels balanced_accuracy "
+        "balanced_accuracy_interval",
+    ),
     (Predicted(()), "predictions"),
     (
         EXPORTED,
@@ -104,7 +128,7 @@ def test_json_has_nan_as_null_paths_as_texts_and_plain_numbers():
     found = json.loads(result.json(), parse_constant=pytest.fail)
     assert found["top1"] == 0.5 and found["top1_interval"] == [None, None]
     assert found["confusion"] == [[1, 2], [3, 4]] and found["notes"] == ["a/b"]
-    assert found["per_class"][0]["precision"] is None
+    assert found["per_class"][1]["recall"] is None
     assert found["top5"] is None
 
 
@@ -219,11 +243,13 @@ def test_an_evaluation_is_aligned_with_wide_letters_too():
     assert EVALUATED.text().splitlines() == [
         "photos    4, the split val",
         "top-1     50.0% (2 of 4; 95% interval 15.0% to 85.0%)",
+        "balanced  50.0% with each class counting alike (95% interval 10.0% to 90.0%)",
         "guessing  100.0% by always naming the largest class",
         "",
-        "class  photos  precision  recall    f1",
-        "猫          4          –   50.0%  0.0%",
-        "猫          4          –   50.0%  0.0%",
+        "class  photos             precision              recall                  f1",
+        "猫          4  100.0% (34.2–100.0%)  50.0% (15.0–85.0%)  66.7% (26.1–91.9%)",
+        "dog         0      0.0% (0.0–65.8%)                   –    0.0% (0.0–79.3%)",
+        "In brackets: 95% intervals.",
         "",
         "true \\ predicted  猫  dog",
         "猫                 2    2",
@@ -231,11 +257,26 @@ def test_an_evaluation_is_aligned_with_wide_letters_too():
     ]
 
 
+def test_an_interval_stands_beside_each_figure_of_a_class():
+    first, second = json.loads(EVALUATED.json())["per_class"]
+    assert first["label"] == "猫" and first["count"] == 4
+    assert first["recall_interval"] == pytest.approx([0.1500, 0.8500], abs=5e-5)  # Wilson's, of 2 of 4
+    assert first["precision_interval"][1] == 1 and second["recall_interval"] == [None, None]
+
+
+def test_balanced_accuracy_is_told_where_classes_differ_in_size():
+    assert "balanced" not in FINETUNED.text()
+    lines = changed(FINETUNED, confusion=((69, 6), (30, 45))).text().splitlines()
+    assert "balanced" not in "".join(lines)
+    lines = changed(FINETUNED, confusion=((90, 10), (5, 45))).text().splitlines()
+    assert "  balanced  94.0% with each class counting alike (95% interval 88.7% to 96.9%)" in lines
+
+
 def test_many_classes_show_what_is_confused_most():
     labels = tuple(f"c{number}" for number in range(20))
     matrix = np.eye(20, dtype=int)
     matrix[3, 4], matrix[5, 6] = 2, 7
-    rows = [{"label": label, "count": 1, "precision": 1.0, "recall": 1.0, "f1": 1.0} for label in labels]
+    rows = [ROW | {"label": label} for label in labels]
     result = changed(
         EVALUATED, labels=labels, confusion=matrix.tolist(), per_class=rows, top5=0.99, notes=["A note."]
     )

@@ -142,25 +142,89 @@ def learned(table: Table) -> bool:
 
 @dataclass(frozen=True)
 class PerClass:
-    """Figures of one class; NaN where nothing was counted."""
+    """Figures of one class, each with its 95 % interval; NaN where nothing was counted."""
 
     label: str
     count: int  # photos that are of this class
     precision: float  # share of right ones among the answers with this class
     recall: float  # share of its photos that were found
     f1: float
+    precision_interval: tuple[float, float]  # Wilson's, as that of recall
+    recall_interval: tuple[float, float]
+    f1_interval: tuple[float, float]
 
 
 def per_class(table: Table) -> tuple[PerClass, ...]:
     """A row for each class, in the order of `labels`."""
     matrix = np.array(confusion(table), "int64").reshape(len(table.labels), len(table.labels))
-    hits, counts, answers = matrix.diagonal(), matrix.sum(axis=1), matrix.sum(axis=0)
-    return tuple(
-        PerClass(
-            label, int(count), _share(hit, answered), _share(hit, count), _share(2 * hit, count + answered)
-        )
-        for label, hit, count, answered in zip(table.labels, hits, counts, answers, strict=True)
+    sums = (matrix.diagonal(), matrix.sum(axis=1), matrix.sum(axis=0))
+    rows = zip(table.labels, *(map(int, numbers) for numbers in sums), strict=True)
+    return tuple(_figures(label, hits, count, answers) for label, hits, count, answers in rows)
+
+
+def _figures(label: str, hits: int, count: int, answers: int) -> PerClass:
+    return PerClass(
+        label,
+        count,
+        precision=_share(hits, answers),
+        recall=_share(hits, count),
+        f1=_share(2 * hits, count + answers),
+        precision_interval=wilson(hits, answers),
+        recall_interval=wilson(hits, count),
+        f1_interval=f1_interval(hits, count + answers - hits),
     )
+
+
+def f1_interval(hits: int, either: int) -> tuple[float, float]:
+    """The 95 % interval of F1, of so many photos that are of the class, or were taken for it, or both.
+
+    F1 = 2J/(1 + J) of the share J of `hits` in `either`, and so are the bounds of Wilson's interval of J:
+    "Wilson indirect" in Lam, Gopal and Qian, arXiv:2309.14621.
+    """
+    low, high = wilson(hits, either)
+    return 2 * low / (1 + low), 2 * high / (1 + high)
+
+
+def balanced_accuracy(table: Table) -> float:
+    """The mean recall of the classes that have photos, each as much as any other; NaN without photos."""
+    hits, counts = _seen(table)
+    return float((hits / counts).mean()) if len(counts) else float("nan")
+
+
+def balanced_accuracy_interval(table: Table) -> tuple[float, float]:
+    """The 95 % interval of `balanced_accuracy`; see `mean_share_interval`."""
+    return mean_share_interval(*_seen(table))
+
+
+def mean_share_interval(hits: np.ndarray, counts: np.ndarray) -> tuple[float, float]:
+    """The 95 % interval of the mean of independent shares hits/counts, all counts above 0; NaN of none.
+
+    Price and Bonett, Computational Statistics & Data Analysis 45 (2004) 449–456: normal, after 2 hits and
+    2 misses were added, dealt out to the shares alike. Theirs is too narrow for many shares of few photos
+    each (0.85 instead of 0.95 for 100 of two), so each variance is divided by one photo less, and that of
+    a single photo is taken to be the largest there is.
+    """
+    if not len(counts):
+        return float("nan"), float("nan")
+    added = 4 / len(counts)
+    shares = (hits + added / 2) / (counts + added)
+    variances = np.where(counts > 1, shares * (1 - shares) / (counts + added - 1), 0.25)
+    middle, half = shares.mean(), limit() * np.sqrt(variances.sum()) / len(counts)
+    return float(max(middle - half, 0)), float(min(middle + half, 1))
+
+
+def limit() -> float:
+    """Standard errors on each side of a normal 95 % interval: 1.96."""
+    from scipy.stats import norm
+
+    return float(norm.ppf((1 + CONFIDENCE) / 2))
+
+
+def _seen(table: Table) -> tuple[np.ndarray, np.ndarray]:
+    """Right answers and photos of each class that has photos."""
+    counts = _counts(table)
+    hits = np.bincount(table.true[table.predicted == table.true], minlength=len(table.labels))
+    return hits[counts > 0], counts[counts > 0]
 
 
 def confusion(table: Table) -> tuple[tuple[int, ...], ...]:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tlkit.figures import CONFIDENCE
+from tlkit.figures import limit
 
 
 class Pairs(NamedTuple):
@@ -60,12 +60,11 @@ def difference_interval(pairs: Pairs) -> tuple[float, float]:
     therefore a little stricter, is not below 5 %; never the other way round.
     """
     from scipy.optimize import brentq
-    from scipy.stats import norm
 
     photos = sum(pairs)
     if not photos:
         return float("nan"), float("nan")
-    limit, found = float(norm.ppf((1 + CONFIDENCE) / 2)), (pairs.only_first - pairs.only_second) / photos
+    found = (pairs.only_first - pairs.only_second) / photos
     bounds = []
     for end in (-1.0, 1.0):
         # The score falls as the supposed difference grows: from 0 at `found` to beyond the limit at the end.
@@ -73,7 +72,7 @@ def difference_interval(pairs: Pairs) -> tuple[float, float]:
         bounds.append(
             end
             if found == end
-            else float(brentq(lambda supposed, end=end: _score(pairs, supposed) + end * limit, *beyond))
+            else float(brentq(lambda supposed, end=end: _score(pairs, supposed) + end * limit(), *beyond))
         )
     return bounds[0], bounds[1]
 

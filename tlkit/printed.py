@@ -24,6 +24,12 @@ def top1(share: float, images: int, interval: tuple[float, float]) -> str:
     return f"{percent(share)} ({right} of {images:,}; 95% interval {percent(low)} to {percent(high)})"
 
 
+def balanced(share: float, interval: tuple[float, float]) -> str:
+    """Balanced accuracy, which few know by name."""
+    low, high = interval
+    return f"{percent(share)} with each class counting alike (95% interval {percent(low)} to {percent(high)})"
+
+
 def photos(count: int) -> str:
     return "1 photo" if count == 1 else f"{count:,} photos"
 

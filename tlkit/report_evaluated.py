@@ -18,11 +18,13 @@ class Evaluated(Report):
     top1: float
     top1_interval: Interval
     top5: float | None  # null up to five classes
-    per_class: Sequence[Any]  # rows of label, count, precision, recall, f1
+    per_class: Sequence[Any]  # rows of label, count, precision, recall, f1, each of these with its interval
     confusion: Sequence[Sequence[int]]  # [true][predicted], in the order of labels
     labels: Sequence[str]
     split: str | None  # the part of the photos that was used; null: all of them
     majority_top1: float
+    balanced_accuracy: float  # the mean recall of the classes that have photos
+    balanced_accuracy_interval: Interval
     notes: Sequence[str] = ()
 
     def text(self) -> str:
@@ -30,6 +32,7 @@ class Evaluated(Report):
             ("photos", f"{self.images:,}" + (f", the split {self.split}" if self.split else "")),
             ("top-1", printed.top1(self.top1, self.images, self.top1_interval)),
             ("top-5", printed.percent(self.top5)),
+            ("balanced", printed.balanced(self.balanced_accuracy, self.balanced_accuracy_interval)),
             ("guessing", f"{printed.percent(self.majority_top1)} by always naming the largest class"),
         ]
         lines = printed.columns(
@@ -39,9 +42,10 @@ class Evaluated(Report):
         shares = ("precision", "recall", "f1")
         table = [("class", "photos", *shares)]
         table += [
-            (r["label"], f"{r['count']:,}", *(printed.percent(r[share]) for share in shares)) for r in rows
+            (row["label"], f"{row['count']:,}", *(_with_interval(row, share) for share in shares))
+            for row in rows
         ]
-        lines += ["", *printed.table(table), "", *self._confused()]
+        lines += ["", *printed.table(table), "In brackets: 95% intervals.", "", *self._confused()]
         return "\n".join([*lines, "", *self.notes]).rstrip()
 
     def _confused(self) -> list[str]:
@@ -59,3 +63,11 @@ class Evaluated(Report):
         return ["most often confused:"] + printed.listed(
             wrong, lambda row: f"  {row[1]} taken for {row[2]}: {row[0]:,}"
         )
+
+
+def _with_interval(row: Any, name: str) -> str:
+    """87.5% (52.9–97.8%)"""
+    if row[name] is None:
+        return printed.percent(None)
+    low, high = row[f"{name}_interval"]
+    return f"{printed.percent(row[name])} ({printed.percent(low).rstrip('%')}–{printed.percent(high)})"

@@ -36,6 +36,10 @@ class Finetuned(Report):
     exports: Sequence[Exported]
     kept: str  # "head", "halfway", "fine-tuned" or "trained" (from scratch)
     learned: bool  # better than the largest class beyond chance
+    val_balanced_accuracy: float  # the mean recall of the classes that have validation photos
+    val_balanced_accuracy_interval: Interval
+    per_class: Sequence[Any]  # rows of the validation photos, as those of Evaluated
+    confusion: Sequence[Sequence[int]]  # [true][predicted], in the order of classes
     notes: Sequence[str] = ()
     folds: Mapping[str, Any] | None = None  # count, top1, top1_interval, per_fold; null without --folds
     suspects: Sequence[Any] = ()  # rows of path, label, suggested, probability (of the label)
@@ -53,6 +57,9 @@ class Finetuned(Report):
             ("kept", KEPT[self.kept]),
             ("time", printed.duration(self.seconds)),
         ]
+        if len({sum(row) for row in self.confusion}) > 1:  # else it is the top-1 once more
+            balanced = printed.balanced(self.val_balanced_accuracy, self.val_balanced_accuracy_interval)
+            facts.insert(2, ("balanced", balanced))
         if self.folds:
             facts.insert(2, (f"{self.folds['count']} folds", self._crossed(self.folds)))
         lines = self._leaking() + ([] if self.learned else self._warning())

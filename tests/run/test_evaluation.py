@@ -22,6 +22,9 @@ def test_a_run_is_evaluated_on_its_own_validation_photos(finished):
     assert done.top1_interval == finished.val_top1_interval and done.top5 is None
     assert [row.label for row in done.per_class] == ["brick", "grass", "gravel"]
     assert [sum(row) for row in done.confusion] == [row.count for row in done.per_class] == [8, 8, 8]
+    assert (done.per_class, done.confusion) == (finished.per_class, finished.confusion)
+    assert done.balanced_accuracy == finished.val_balanced_accuracy == pytest.approx(finished.val_top1)
+    assert done.balanced_accuracy_interval == finished.val_balanced_accuracy_interval
 
 
 def test_a_run_of_nested_classes_is_evaluated_on_nested_classes(finished, tmp_path):

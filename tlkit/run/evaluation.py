@@ -37,6 +37,8 @@ def evaluate(model: str | Path, images: Path | None = None, *, progress: Silent 
         labels=labels,
         split=split,
         majority_top1=figures.majority_top1(table),
+        balanced_accuracy=figures.balanced_accuracy(table),
+        balanced_accuracy_interval=figures.balanced_accuracy_interval(table),
         notes=(*notes, *(eyes.notes or ())),
     )
 

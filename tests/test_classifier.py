@@ -7,6 +7,7 @@ from tlkit.backbones import saved
 from tlkit.data import FITS
 from tlkit.errors import UsageError
 from tlkit.formats import keras_file
+from tlkit.formats.about import About
 
 TEST = "efficientnet_test"
 
@@ -66,12 +67,26 @@ def test_the_fit_is_a_name_in_the_model_and_nothing_else(model, fit, tmp_path):
     assert [layer.name for layer in marked.layers if layer.name.startswith("fit_")] == [f"fit_{fit}"]
     assert classifier.stages(marked) == classifier.stages(model)
     assert len(marked.weights) == len(model.weights)
-    assert keras_file.fit(marked, tmp_path) == fit and keras_file.fit(model, tmp_path) == "stretch"
+    assert (
+        keras_file.about(marked, tmp_path).fit == fit and keras_file.about(model, tmp_path).fit == "stretch"
+    )
     full = keras_file.as_float32(marked)
-    assert keras_file.fit(full, tmp_path) == fit
+    assert keras_file.about(full, tmp_path).fit == fit
     full.set_weights(model.get_weights())
     photos = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), np.uint8)
     np.testing.assert_array_equal(full.predict_on_batch(photos), model.predict_on_batch(photos))
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+def test_a_calibrated_model_can_be_saved_and_begun_with_again(policy, tmp_path):
+    source = build(policy=policy)
+    found = classifier.calibrated(keras_file.as_float32(source), 0.7, 0.6312)
+    assert (found.name, found.layers[-1].name) == (TEST, "probabilities")
+    assert classifier.stages(found) == classifier.stages(source)
+    found.save(tmp_path / "model.keras")
+    assert keras_file.about(saved.load(tmp_path / "model.keras"), tmp_path) == About("stretch", 0.7, 0.6312)
+    read = saved.read(tmp_path / "model.keras")
+    assert read.classes == 3 and saved.fits(read, TEST, backbones.variant(TEST).geometries[0])
 
 
 def test_dropout_and_image_size_reach_the_model():

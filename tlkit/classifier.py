@@ -11,6 +11,7 @@ from tlkit import backbones
 from tlkit.backbones.loading import Loaded
 from tlkit.backbones.taps import stages
 from tlkit.errors import UsageError
+from tlkit.formats import about
 
 HIDDEN = 256  # units of the `mlp` head
 HEAD = ("head_hidden", "logits")  # its layers with weights
@@ -153,6 +154,22 @@ def _head(x: KerasTensor, classes: int, hidden: bool, dropout: float, seed: int)
     # float32: half precision would round the differences between close classes away.
     initial = keras.initializers.GlorotUniform(seed=seed + 1)
     return layers.Dense(classes, kernel_initializer=initial, dtype="float32", name="logits")(x)
+
+
+def calibrated(model: Model, temperature: float, threshold: float | None) -> Model:
+    """The same model, its logits divided by a temperature, holding the threshold of "none of these".
+
+    Stock layers before `probabilities`: `temperature`, and one that passes on what it gets and is called
+    `none_below_0.6312`, so that files of any kind can be made from it and Keras alone reads it. A temperature
+    of 1 or a threshold of None puts no layer there. TFLite folds the division into the last dense layer.
+    """
+    x = model.get_layer("logits").output
+    if temperature != 1:
+        x = layers.Rescaling(1 / temperature, dtype="float32", name=about.TEMPERATURE)(x)
+    if threshold is not None:
+        x = layers.Identity(dtype="float32", name=about.layer(threshold))(x)
+    x = layers.Softmax(dtype="float32", name="probabilities")(x)
+    return Model(model.input, x, name=model.name)
 
 
 def groups(model: Model) -> list[tuple[str, list[layers.Layer]]]:

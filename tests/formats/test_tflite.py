@@ -12,6 +12,7 @@ from squares import LABELS, QUANTIZE, SIZE, network, squares
 from tlkit import formats
 from tlkit.errors import ExportError, ModelError
 from tlkit.formats import keras_file, operations, savedmodel, tflite
+from tlkit.formats.about import About
 
 BUILT_IN = {name for name in vars(schema.BuiltinOperator) if name.isupper()} - {"CUSTOM"}
 
@@ -211,7 +212,9 @@ def test_a_file_that_is_not_what_was_asked_for_is_an_error(model, converted):
         with pytest.raises(ExportError, match=told):
             tflite.check(contents[name], model, SIZE, quantize, labels)
     with pytest.raises(ExportError, match="The fit should be pad, but the file has stretch"):
-        tflite.check(contents["none"], model, SIZE, "none", LABELS, "pad")
+        tflite.check(contents["none"], model, SIZE, "none", LABELS, About("pad"))
+    with pytest.raises(ExportError, match="The threshold should be 0.5, but the file has None"):
+        tflite.check(contents["none"], model, SIZE, "none", LABELS, About(threshold=0.5))
 
 
 def test_a_file_that_says_something_else_than_the_model_is_an_error(converted):

@@ -28,6 +28,8 @@ class Opened:
     labels: tuple[str, ...] | None  # in the order of the outputs; None where the format holds none
     fit: str  # how a photo becomes its square: stretch, crop or pad (`data.fits`)
     run: Callable[["np.ndarray"], "np.ndarray"]
+    temperature: float = 1.0  # that its probabilities were calibrated with (`tlkit.calibration`)
+    threshold: float | None = None  # the answer is none of these where all classes are less likely
 
     def predict(self, pixels: "np.ndarray") -> "np.ndarray":
         """Photos (n, image_size, image_size, 3), uint8 RGB, to probabilities (n, classes), float32.

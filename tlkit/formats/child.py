@@ -84,19 +84,19 @@ def _convert(
 
     model = keras_file.as_float32(saved.load(Path(source)))
     size, classes = keras_file.shape(model, Path(source))
-    fit = keras_file.fit(model, Path(source))
+    about = keras_file.about(model, Path(source))
     if len(labels) != classes:
         raise ExportError(f"{source} has {classes} outputs, but {len(labels)} labels were given.")
     if format == "savedmodel":
-        savedmodel.write(model, Path(draft), labels, fit)
+        savedmodel.write(model, Path(draft), labels, about)
         total = sum(file.stat().st_size for file in Path(draft).rglob("*") if file.is_file())
         difference = tflite.compare(savedmodel.open(Path(draft)).run, model, size, exact=True)
         return {"bytes": total, "operations": {}, "integer_share": None, "max_difference": difference}
-    description = description or metadata.describe(size, classes, fit)
-    told = metadata.Told(name or model.name, description, licence, size, labels, fit)
+    description = description or metadata.describe(size, classes, about)
+    told = metadata.Told(name or model.name, description, licence, size, labels, about)
     photos = None if calibration is None else Path(calibration)
     content = metadata.attach(tflite.convert(model, size, quantize, photos), told)
-    found = tflite.check(content, model, size, quantize, labels, fit)
+    found = tflite.check(content, model, size, quantize, labels, about)
     Path(draft).write_bytes(content)
     return {"bytes": len(content), **found}
 

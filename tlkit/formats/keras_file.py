@@ -9,7 +9,8 @@ from keras import Model
 
 from tlkit.backbones import saved
 from tlkit.errors import ExportError, ModelError
-from tlkit.formats import Opened, geometry, labels
+from tlkit.formats import Opened, labels
+from tlkit.formats import about as abouts
 
 OTHERS = {"float16", "bfloat16", "float64", "mixed_float16", "mixed_bfloat16"}
 BATCH = 32
@@ -23,7 +24,8 @@ def open(path: Path) -> Opened:
         return model.predict(pixels, batch_size=BATCH, verbose=0).astype(np.float32)
 
     found = labels.read(path.with_name(labels.NAME))
-    return Opened(path, "keras", size, classes, found, fit(model, path), run)
+    told = about(model, path)
+    return Opened(path, "keras", size, classes, found, told.fit, run, told.temperature, told.threshold)
 
 
 def shape(model: Model, path: Path) -> tuple[int, int]:
@@ -45,15 +47,17 @@ def shape(model: Model, path: Path) -> tuple[int, int]:
     return takes[1], returns[1]
 
 
-def fit(model: Model, path: Path) -> str:
-    """How a photo becomes the square that the model takes: what its mark says, `stretch` without one.
-
-    Raises `ModelError` if it is a fit that this tlkit does not know.
-    """
+def about(model: Model, path: Path) -> abouts.About:
+    """What the model's marks say. Raises `ModelError` if it is something that this tlkit does not know."""
+    marks = [layer.name for layer in model.layers if isinstance(layer, keras.layers.Identity)]
+    scales = [
+        np.asarray(layer.scale)
+        for layer in model.layers
+        if isinstance(layer, keras.layers.Rescaling) and layer.name == abouts.TEMPERATURE
+    ]
+    temperature = round(1 / float(scales[0]), 6) if scales and scales[0].ndim == 0 and scales[0] > 0 else 1.0
     try:
-        return geometry.marked(
-            layer.name for layer in model.layers if isinstance(layer, keras.layers.Identity)
-        )
+        return abouts.marked(marks, temperature)
     except ValueError as error:
         raise ModelError(f"{path} cannot be used: {error}.", "A newer tlkit may have saved it.") from error
 

@@ -31,7 +31,8 @@ def open(path: Path) -> Opened:
     if takes[0]["dtype"] == np.float32 and found.normalization is None:
         raise ModelError(f"{path} takes floats, and no metadata say how pixels become floats.")
     run = answer(interpreter, found.normalization)
-    return Opened(path, "tflite", size, classes, found.labels, found.fit, run)
+    fit, temperature, threshold = found.about
+    return Opened(path, "tflite", size, classes, found.labels, fit, run, temperature, threshold)
 
 
 def start(content: bytes) -> Interpreter:

@@ -12,8 +12,10 @@ from typing import NamedTuple
 
 import flatbuffers
 
+from tlkit.formats import about as abouts
 from tlkit.formats import flat, geometry
 from tlkit.formats import labels as label_file
+from tlkit.formats.about import PLAIN, About
 
 IDENTIFIER = b"M001"
 ENTRY = "TFLITE_METADATA"  # the name under which a TFLite file holds its metadata
@@ -53,7 +55,7 @@ class Told(NamedTuple):
     licence: str  # of the weights
     image_size: int
     labels: Sequence[str]
-    fit: str = geometry.DEFAULT
+    about: About = PLAIN
 
 
 class Found(NamedTuple):
@@ -61,19 +63,20 @@ class Found(NamedTuple):
 
     labels: tuple[str, ...] | None
     normalization: tuple[list[float], list[float]] | None  # mean and spread for a float input
-    fit: str = geometry.DEFAULT
+    about: About = PLAIN
 
 
-def describe(image_size: int, classes: int, fit: str = geometry.DEFAULT) -> str:
+def describe(image_size: int, classes: int, about: About = PLAIN) -> str:
     """How to feed a phone file and what it returns, in words."""
+    none = "" if about.threshold is None else f" If all are below {about.threshold}, it is none of these."
     return (
-        f"Image classifier. Takes one upright photo: {geometry.WORDS[fit]} bilinearly to {image_size}x"
-        f"{image_size} pixels, RGB, 0 to 255. Normalisation is inside. Returns {classes} probabilities."
+        f"Image classifier. Takes one upright photo: {geometry.WORDS[about.fit]} bilinearly to {image_size}x"
+        f"{image_size} pixels, RGB, 0 to 255. Normalisation is inside. Returns {classes} probabilities.{none}"
     )
 
 
 def attach(content: bytes, told: Told) -> bytes:
-    """A TFLite file with metadata in it and a zip behind it, as MediaPipe expects: labels and fit.
+    """A TFLite file with metadata in it and a zip behind it, as MediaPipe expects: labels, and `about`.
 
     A new root is put in front and the file's own bytes stay as they are: unpacked and packed
     again by Python, the weights would lose their alignment.
@@ -133,7 +136,7 @@ def _photo(builder: flatbuffers.Builder, told: Told) -> int:
     content: Fields = {CONTENT_TYPE: (flat.BYTE, IMAGE_PROPERTIES), CONTENT_PROPERTIES: image}
     fields: Fields = {
         TENSOR_NAME: "image",
-        TENSOR_DESCRIPTION: f"Upright, {geometry.WORDS[told.fit]} bilinearly. RGB, 0 to 255.",
+        TENSOR_DESCRIPTION: f"Upright, {geometry.WORDS[told.about.fit]} bilinearly. RGB, 0 to 255.",
         TENSOR_CONTENT: _table(builder, content),
     }
     return _table(builder, fields)
@@ -164,16 +167,16 @@ def _table(builder: flatbuffers.Builder, fields: Fields) -> int:
 def find(content: bytes) -> Found:
     """What the metadata in a TFLite file say; nothing found where it has none.
 
-    Raises `ValueError` if they are damaged, name a file of labels that is not there, or a fit that
-    nobody knows.
+    Raises `ValueError` if they are damaged, name a file of labels that is not there, or say of
+    themselves what nobody knows.
     """
     model = flat.root(content, TFLITE)
-    told = _unzip(content, geometry.NAME)
-    fit = geometry.DEFAULT if told is None else geometry.split(told)
+    told = _unzip(content, abouts.NAME)
+    about = PLAIN if told is None else abouts.split(told)
     buffers = model.children(ROOT_BUFFERS)
     entries = [entry for entry in model.children(ROOT_METADATA) if entry.text(METADATA_NAME) == ENTRY]
     if not entries:
-        return Found(None, None, fit)
+        return Found(None, None, about)
     place = entries[0].number(METADATA_BUFFER, flat.INT)
     packed = buffers[place].data(BUFFER_DATA) if place < len(buffers) else None
     if packed is None:
@@ -189,7 +192,7 @@ def find(content: bytes) -> Found:
     labels = _unzip(content, names[0]) if names else None
     if names and labels is None:
         raise ValueError(f"its metadata name {names[0]}, which is not in the file")
-    return Found(None if labels is None else label_file.split(labels), _normalization(inputs), fit)
+    return Found(None if labels is None else label_file.split(labels), _normalization(inputs), about)
 
 
 def _normalization(inputs: list[flat.Node]) -> tuple[list[float], list[float]] | None:
@@ -203,11 +206,11 @@ def _normalization(inputs: list[flat.Node]) -> tuple[list[float], list[float]] |
 
 
 def _zip(told: Told) -> bytes:
-    """Labels and fit as a zip: stored, not packed, and without the time, so that equal is byte-equal."""
+    """Labels and `about` as a zip: stored, not packed, and without the time, so that equal is byte-equal."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_STORED) as archive:
         archive.writestr(zipfile.ZipInfo(label_file.NAME), label_file.join(told.labels))
-        archive.writestr(zipfile.ZipInfo(geometry.NAME), geometry.join(told.fit))
+        archive.writestr(zipfile.ZipInfo(abouts.NAME), abouts.join(told.about))
     return content.getvalue()
 
 

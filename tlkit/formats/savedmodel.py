@@ -10,8 +10,10 @@ import tensorflow as tf
 
 from tlkit import files
 from tlkit.errors import ModelError
-from tlkit.formats import Opened, geometry
+from tlkit.formats import Opened
+from tlkit.formats import about as abouts
 from tlkit.formats import labels as label_file
+from tlkit.formats.about import PLAIN, About
 
 if TYPE_CHECKING:
     from keras import Model
@@ -20,18 +22,18 @@ BATCH = 32
 SIGNATURE = "serving_default"
 
 
-def write(model: "Model", path: Path, labels: Sequence[str] = (), fit: str = geometry.DEFAULT) -> None:
+def write(model: "Model", path: Path, labels: Sequence[str] = (), about: About = PLAIN) -> None:
     """Write a float32 model with the signature `serving_default`: `image` to `probabilities`.
 
     Takes    (n, image_size, image_size, 3), uint8, RGB 0–255, any n.
     Returns  (n, classes), float32.
 
-    The labels lie in assets/labels.txt, the fit in assets/tlkit.json; loaded, the model has them as
+    The labels lie in assets/labels.txt, `about` in assets/tlkit.json; loaded, the model has them as
     `labels.asset_path` and `about.asset_path`. Neither Keras nor tlkit is needed to load it.
     """
     with tempfile.TemporaryDirectory(prefix="tlkit-") as scratch, files.whole(path) as draft:
-        beside = {"about": Path(scratch, geometry.NAME)}
-        beside["about"].write_bytes(geometry.join(fit))
+        beside = {"about": Path(scratch, abouts.NAME)}
+        beside["about"].write_bytes(abouts.join(about))
         if labels:
             beside["labels"] = Path(scratch, label_file.NAME)
             beside["labels"].write_bytes(label_file.join(labels).encode())
@@ -86,15 +88,16 @@ def open(path: Path) -> Opened:
         return np.concatenate(rows).astype(np.float32)
 
     labels = label_file.read(path / "assets" / label_file.NAME)
-    return Opened(path, "savedmodel", size, classes, labels, _fit(path), run)
+    fit, temperature, threshold = _about(path)
+    return Opened(path, "savedmodel", size, classes, labels, fit, run, temperature, threshold)
 
 
-def _fit(path: Path) -> str:
-    told = path / "assets" / geometry.NAME
+def _about(path: Path) -> About:
+    told = path / "assets" / abouts.NAME
     if not told.is_file():
-        return geometry.DEFAULT
+        return PLAIN
     try:
-        return geometry.split(told.read_bytes())
+        return abouts.split(told.read_bytes())
     except ValueError as error:
         raise ModelError(
             f"{path} cannot be used: {error}.", "It is damaged, or a newer tlkit wrote it."

@@ -14,7 +14,8 @@ import tensorflow as tf
 from keras import KerasTensor, Layer, Model, layers, models, ops
 
 from tlkit.errors import ExportError
-from tlkit.formats import geometry, litert, metadata, operations, savedmodel
+from tlkit.formats import litert, metadata, operations, savedmodel
+from tlkit.formats.about import PLAIN, About
 
 # Largest difference of a probability to the Keras model's on made-up photos: float32 arithmetic in
 # another order, or a mistake. Quantised files are judged on real photos, where it matters.
@@ -125,7 +126,7 @@ def check(
     size: int,
     quantize: str,
     labels: Sequence[str],
-    fit: str = geometry.DEFAULT,
+    about: About = PLAIN,
 ) -> dict:
     """Open a file again and compare it with what was asked for; returns what `Converted` tells of it.
 
@@ -140,7 +141,8 @@ def check(
     _same("The input's scale and zero point", takes["quantization"], steps)
     told = metadata.find(content)
     _same("The labels", told.labels, tuple(labels))
-    _same("The fit", told.fit, fit)
+    for name, found_there, asked in zip(About._fields, told.about, about, strict=True):
+        _same(f"The {name}", found_there, asked)
     found = operations.read(content)
     operations.demand(found, quantize)
     return {

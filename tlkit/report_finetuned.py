@@ -15,6 +15,7 @@ KEPT = {
     "fine-tuned": "the fine-tuned network",
     "trained": "the network, trained from scratch",
 }
+CHANCE = 0.05  # p from which on two models cannot be told apart
 FEW_PHOTOS = 20  # a class: below that, few are offered as a reason
 
 
@@ -44,6 +45,8 @@ class Finetuned(Report):
     folds: Mapping[str, Any] | None = None  # count, top1, top1_interval, per_fold; null without --folds
     suspects: Sequence[Any] = ()  # rows of path, label, suggested, probability (of the label)
     leaks: Sequence[Any] = ()  # rows of path, related: validation photos that training photos give away
+    head_top1: float | None = None  # of the head alone on the same photos; null where nothing else is kept
+    head_p: float | None = None  # of McNemar's exact test of the two, two-sided
 
     def text(self) -> str:
         skipped = [printed.plain(row) for row in self.skipped]
@@ -55,6 +58,7 @@ class Finetuned(Report):
             ("top-1", printed.top1(self.val_top1, self.val_images, self.val_top1_interval)),
             ("guessing", f"{printed.percent(self.majority_top1)} by always naming the largest class"),
             ("kept", KEPT[self.kept]),
+            *self._head(),
             ("time", printed.duration(self.seconds)),
         ]
         if len({sum(row) for row in self.confusion}) > 1:  # else it is the top-1 once more
@@ -62,7 +66,7 @@ class Finetuned(Report):
             facts.insert(2, ("balanced", balanced))
         if self.folds:
             facts.insert(2, (f"{self.folds['count']} folds", self._crossed(self.folds)))
-        lines = self._leaking() + ([] if self.learned else self._warning())
+        lines = self._leaking() + ([] if self.learned else self._warning()) + self._worse()
         lines.append(f"{self.backbone}, {len(self.classes)} classes: {printed.names(self.classes)}")
         lines += printed.columns(facts)
         if self.selected_on_val:
@@ -82,6 +86,32 @@ class Finetuned(Report):
             f"{printed.percent(folds['top1'])} on average (95% interval {printed.percent(low)} to "
             f"{printed.percent(high)}), each {printed.percent(min(shares))} to {printed.percent(max(shares))}"
         )
+
+    def _head(self) -> list[tuple[str, str]]:
+        """The head alone beside what is kept, where that is another."""
+        if self.head_top1 is None or self.head_p is None:
+            return []
+        if self.head_p >= CHANCE:
+            told = "no difference that can be told"
+        else:
+            told = f"what is kept is {'better' if self.val_top1 > self.head_top1 else 'worse'}"
+        return [
+            (
+                "head alone",
+                f"{printed.percent(self.head_top1)} on the same photos: {told} (p = {self.head_p:.2g})",
+            )
+        ]
+
+    def _worse(self) -> list[str]:
+        if self.head_top1 is None or self.head_p is None or self.head_p >= CHANCE:
+            return []
+        if self.val_top1 > self.head_top1:
+            return []
+        return [
+            f"The head alone would have been better: {printed.percent(self.head_top1)} right, and "
+            f"{printed.percent(self.val_top1)} by what is kept, which did better on the training photos "
+            "kept apart. --epochs 0 keeps the head."
+        ]
 
     def _leaking(self) -> list[str]:
         if not self.leaks:

@@ -10,15 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 
 import tlkit
-from tlkit import (
-    figures,
-    files,
-    formats,
-    training,
-)
+from tlkit import figures, files, formats
 from tlkit import recipe as recipes
 from tlkit.formats import keras_file
 from tlkit.progress import SILENT, Silent
@@ -27,6 +21,7 @@ from tlkit.report import Finetuned
 from tlkit.run import crossing, doubts, folder, gate, origin, seen, settling, shipping
 from tlkit.run.learning import Lesson
 from tlkit.run.scratch import Scratch
+from tlkit.run.validating import validate
 from tlkit.weights import catalogue
 
 VERSIONS = ("tensorflow", "keras", "numpy", "pillow", "scikit-learn", "ai-edge-litert")
@@ -78,7 +73,7 @@ def finetune(
         kept = lesson.learn(views, run / "metrics.jsonl")
         final = _save(lesson, run, found.classes)
         drafts = shipping.drafts(converter, lesson, run, found.classes)  # converted while the model is asked
-        table = _validate(final, lesson, run, found.classes)
+        table, beside = validate(final, lesson, run, found.classes)
         learned = figures.learned(table)
         # One that learned nothing has no say.
         suspects = doubts.doubts(lesson, views, table, crossed) if learned else ()
@@ -108,6 +103,8 @@ def finetune(
         folds=crossed.figures() if crossed else None,
         suspects=suspects,
         leaks=parted.leaks,
+        head_top1=beside and beside.top1,
+        head_p=beside and beside.p,
     )
     files.write(run / "result.json", report.json() + "\n")
     return report
@@ -145,20 +142,3 @@ def _save(lesson: Lesson | Scratch, run: Path, classes: Sequence[str]) -> keras.
     with files.whole(run / "model.keras") as draft:
         final.save(draft)
     return final
-
-
-def _validate(
-    final: keras.Model, lesson: Lesson | Scratch, run: Path, classes: Sequence[str]
-) -> figures.Table:
-    """Ask the model about the validation photos, for the first and only time."""
-    photos = lesson.sides.val
-
-    def model(pixels: np.ndarray) -> np.ndarray:
-        return training.answers(final, pixels, gate.BATCH)
-
-    size, fit = lesson.size, lesson.fit
-    probabilities = gate.ask(model, size, fit, lesson.root, photos, lesson.progress, "validating")
-    labels = [photo.label for photo in photos]
-    table = figures.Table.of([photo.path for photo in photos], classes, labels, probabilities)
-    files.write(run / "predictions.csv", table.csv())
-    return table

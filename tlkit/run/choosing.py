@@ -5,8 +5,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tlkit import calibration
+
 HEAD = "head"
-COOLEST, HOTTEST = 0.05, 20.0  # temperatures tried; a slice that is all right would have it fall for ever
 
 
 class Verdict(NamedTuple):
@@ -15,7 +16,7 @@ class Verdict(NamedTuple):
     right: int
     of: int  # photos
     cross_entropy: float  # nats, mean over photos
-    temperature: float  # the logits' divisor that makes cross-entropy least on the slice
+    temperature: float  # `calibration.temperature` on the slice: what the logits are divided by
     tempered: float  # cross-entropy with that
 
 
@@ -37,7 +38,7 @@ class Choice(NamedTuple):
 
 def judge(logits: np.ndarray, labels: np.ndarray) -> Verdict:
     """The figures of (photos, classes) logits for (photos,) labels."""
-    temperature = fitted(logits, labels)
+    temperature = calibration.temperature(logits, labels) if np.isfinite(logits).all() else 1.0
     right = int((logits.argmax(1) == labels).sum())
     before, after = losses(logits, labels), losses(logits / temperature, labels)
     return Verdict(right, len(labels), float(before.mean()), temperature, float(after.mean()))
@@ -68,18 +69,6 @@ def losses(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
     from scipy.special import log_softmax
 
     return -log_softmax(logits.astype("float64"), axis=1)[np.arange(len(labels)), labels]
-
-
-def fitted(logits: np.ndarray, labels: np.ndarray) -> float:
-    """The temperature that makes the cross-entropy of these logits least."""
-    from scipy.optimize import minimize_scalar
-
-    found = minimize_scalar(
-        lambda power: losses(logits / np.exp(power), labels).mean(),
-        bounds=(np.log(COOLEST), np.log(HOTTEST)),
-        method="bounded",
-    )
-    return float(np.exp(found.x))
 
 
 def _gain(differences: np.ndarray) -> tuple[float, float]:

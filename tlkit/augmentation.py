@@ -1,6 +1,8 @@
 """What training sees of a photo: cut, mirrored, tinted, resized or moved, the same on every machine."""
 
+import functools
 from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import numpy as np
 from PIL import Image
@@ -13,6 +15,9 @@ from tlkit.errors import MissingPackage
 RESIZING = ("phone", "phone", "phone", "phone", "bilinear", "bicubic", "box", "nearest")
 
 SHIFT = 0.1  # of the side, either way
+
+# A batch of pixels and its labels (n, classes), mixed.
+Mixer: TypeAlias = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
 def view(
@@ -118,20 +123,77 @@ def strong() -> Callable[[np.ndarray], np.ndarray]:
     """keras-cv's RandAugment for a batch (n, h, w, 3), uint8, that `view` has already varied.
 
     Cubuk et al., arXiv:1909.13719: two operations a photo. Nine times as quick as Keras's own, but
-    it draws from a generator that no seed reaches: two runs differ.
+    it draws from a generator that no seed reaches: two runs differ, as with `erase` and the mixers.
 
     Raises `MissingPackage` if keras-cv cannot be imported.
     """
+    made = _kerascv("The strong augmentation", "--augment default").RandAugment
+    layer = made(value_range=(0, 255), augmentations_per_image=2, magnitude=0.3)
+    return lambda batch: _whole(layer(batch.astype("float32")))
+
+
+def erase(share: float) -> Callable[[np.ndarray], np.ndarray]:
+    """keras-cv's RandomCutout for a batch (n, h, w, 3), uint8: a rectangle of each photo becomes grey.
+
+    DeVries and Taylor, arXiv:1708.04552. Its height and its width are drawn evenly up to `share` of the
+    photo's own, its centre from the whole photo, so that some of it may lie outside.
+
+    Raises `MissingPackage` if keras-cv cannot be imported.
+    """
+    layer = _kerascv("--erase", "--erase 0").RandomCutout(share, share, fill_value=float(BACKGROUND))
+    return lambda batch: _whole(layer(batch.astype("float32")))
+
+
+def mixup(alpha: float) -> Mixer:
+    """keras-cv's MixUp: each photo blended with another of its batch, and their labels by the same shares.
+
+    Zhang et al., arXiv:1710.09412; the share of the one is drawn from Beta(alpha, alpha). Takes and returns
+    a batch (n, h, w, 3), uint8, of two photos or more, and its labels (n, classes), float32.
+
+    Raises `MissingPackage` if keras-cv cannot be imported.
+    """
+    return functools.partial(_mixed, _kerascv("--mixup", "--mixup 0").MixUp(alpha=alpha))
+
+
+def cutmix(alpha: float) -> Mixer:
+    """keras-cv's CutMix: a rectangle of another photo in each, labels by the share of pixels. As `mixup`.
+
+    Yun et al., arXiv:1905.04899, whose labels count the pixels that are seen; keras-cv's would count what
+    of a rectangle lies outside the photo as well.
+    """
+    layer = _kerascv("--cutmix", "--cutmix 0").CutMix(alpha=alpha)
+
+    def mix(batch: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        count, *shape = batch.shape[:3]
+        # A fourth channel that says which photo a pixel is of.
+        owners = np.broadcast_to(np.arange(count, dtype=np.float32)[:, None, None, None], (count, *shape, 1))
+        found, _ = _mixed(layer, np.concatenate([batch, owners], axis=-1), labels)
+        owner = found[..., 3].reshape(count, -1)
+        shares = np.stack([np.bincount(row, minlength=count) for row in owner]) / owner.shape[1]
+        return found[..., :3], (shares @ labels).astype("float32")
+
+    return mix
+
+
+def _mixed(layer: Any, batch: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    from keras import ops
+
+    rows = {"images": batch.astype("float32"), "labels": labels}
+    # Tensors: keras-cv asks them whether they are floats in TensorFlow's way.
+    found = layer({name: ops.convert_to_tensor(row) for name, row in rows.items()})
+    return _whole(found["images"]), np.asarray(found["labels"], "float32")
+
+
+def _whole(batch: Any) -> np.ndarray:
+    return np.clip(np.asarray(batch) + 0.5, 0, 255).astype(np.uint8)
+
+
+def _kerascv(what: str, instead: str) -> Any:
     try:
-        from keras_cv.layers import RandAugment
+        import keras_cv.layers
     except ImportError as error:
         raise MissingPackage(
-            f"The strong augmentation needs the package keras-cv, which cannot be imported: {error}.",
-            "Install it with pip install 'keras-cv>=0.9,<0.10', or use --augment default.",
+            f"{what} needs the package keras-cv, which cannot be imported: {error}.",
+            f"Install it with pip install 'keras-cv>=0.9,<0.10', or use {instead}.",
         ) from error
-    layer = RandAugment(value_range=(0, 255), augmentations_per_image=2, magnitude=0.3)
-
-    def vary(batch: np.ndarray) -> np.ndarray:
-        return np.clip(np.asarray(layer(batch.astype("float32"))) + 0.5, 0, 255).astype(np.uint8)
-
-    return vary
+    return keras_cv.layers

@@ -185,3 +185,23 @@ def test_few_photos_are_reason_for_folds(found):
     assert told in part(found, photos()).notes
     assert told not in part(found, photos(), folds=5).notes
     assert told not in part(found, photos(count=500)).notes
+
+
+@pytest.mark.parametrize(
+    ("rare", "asked", "expected", "told"),
+    [
+        (3, "auto", "loss", "brick has 12 times the photos of grass: each class counts alike in the loss"),
+        (18, "auto", "none", None),
+        (3, "none", "none", None),
+        (3, "sample", "sample", None),
+    ],
+)
+def test_uneven_classes_count_alike_unless_told_otherwise(found, rare, asked, expected, told):
+    """Of the photos to fit: those to validate are given, and nothing is held back to choose on."""
+    rows = photos(given={n: "val" if n < 4 else "train" for n in range(76)}, count=76)
+    rows = [row for row in rows if row.label == 0 or row.path < f"b/{4 + 2 * rare:02}"]
+    parted = part(found, tuple(rows), balance=asked, epochs=0)
+    assert [sum(photo.label == label for photo in parted.sides.fit) for label in (0, 1)] == [36, rare]
+    assert parted.recipe.balance == expected
+    notes = [note for note in parted.notes if "alike" in note]
+    assert notes == ([f"{told} (--balance none leaves that)."] if told else [])

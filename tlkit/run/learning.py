@@ -42,16 +42,14 @@ class Lesson:
         self.model, self.root, self.sides, self.recipe, self.progress = model, root, sides, recipe, progress
         self.size = model.input_shape[1]
         self.fit = recipe.fit  # as `classifier.build` was told: the name is stored in the model
-        self.reading = Reading(root, recipe, self.size)
+        self.reading = Reading(root, recipe, self.size, model.output_shape[1])
         self.first = classifier.first_unfrozen(model, recipe.unfreeze_from if recipe.epochs else "none")
         self.cut = cut = classifier.cut(model, self.first)
         self.frozen = classifier.part(model, None, cut) if cut else None
         self.upper = classifier.part(model, cut, "pool") if cut != "pool" else None
         self.head = classifier.part(model, "pool", "logits")
         self.learner = classifier.part(model, cut, "logits")
-        self.alone: list[np.ndarray] | None = (
-            None  # where another is kept, the head's weights from the cut on
-        )
+        self.alone: list[np.ndarray] | None = None  # from the cut on, the head alone: where another is kept
         self.kept: list[np.ndarray] = []  # by view: (photos, …) at the cut, of `sides.train`
 
     def about(self, sides: Sides, rows: Any) -> "Lesson":
@@ -115,16 +113,18 @@ class Lesson:
 
     def _through_frozen(self, batches: Iterator[np.ndarray], size: int) -> Iterator[np.ndarray]:
         """Batches of photos as they come out of the frozen part."""
-        for pixels in batches:
-            yield pixels if self.frozen is None else training.answers(self.frozen, pixels, size)
+        return (self._at_cut(pixels, size) for pixels in batches)
+
+    def _at_cut(self, pixels: np.ndarray, size: int) -> np.ndarray:
+        return pixels if self.frozen is None else training.answers(self.frozen, pixels, size)
 
     def _solve(self, views: np.ndarray, photos: Sequence[Photo]) -> None:
         """Fit the head to the features of these photos."""
-        labels = reading.labels(photos)
+        labels, counted = reading.labels(photos), self.reading.weights(photos)
         if self.recipe.head == "linear":
-            weights = [*heads.solve(views, labels, self.model.output_shape[1], self.recipe.seed)]
+            weights = [*heads.solve(views, labels, self.model.output_shape[1], self.recipe.seed, counted)]
         else:
-            weights = heads.train(self.head, views, labels, self.recipe.seed)
+            weights = heads.train(self.head, views, labels, self.recipe.seed, counted)
         self.head.set_weights(weights)
 
     def _logits(self, photos: Sequence[Photo], kept: np.ndarray | None = None) -> np.ndarray:
@@ -160,6 +160,7 @@ class Lesson:
             learning_rate=recipe.learning_rate,
             ema=recipe.ema,
             **stepping.told(recipe, self.model),
+            class_weights=self.reading.weights_in_order(self.sides.fit),
             phase="fine-tuning",
             progress=self.progress,
             on_epoch=on_epoch,
@@ -169,15 +170,14 @@ class Lesson:
         """Batches at the cut and their labels, in an order and with views of this epoch's own."""
         photos, labels = self.sides.fit, reading.labels(self.sides.fit)
         size = min(self.recipe.batch_size, len(photos))
-        order = self.reading.order(number, len(photos), size)
+        order = self.reading.order(number, labels, size)
         view = self.reading.view(number)
-        if view < len(self.kept) and self.reading.tint is None:
-            batches: Iterator[np.ndarray] = (
-                self.kept[view][chosen] for chosen in np.split(order, len(order) // size)
-            )
+        if view < len(self.kept) and self.reading.plain:
+            for chosen in np.split(order, len(order) // size):
+                yield self.kept[view][chosen], labels[chosen]
         else:
-            batches = self._through_frozen(self.reading.shuffled(photos, order, view, size), size)
-        yield from zip(batches, np.split(labels[order], len(order) // size), strict=True)
+            for pixels, answers in self.reading.shuffled(photos, order, number, size):
+                yield self._at_cut(pixels, size), answers
 
 
 def _through(model: Model | None, batches: list[np.ndarray]) -> np.ndarray:

@@ -31,7 +31,7 @@ class Scratch:
         self.model, self.root, self.sides, self.recipe, self.progress = model, root, sides, recipe, progress
         self.size = model.input_shape[1]
         self.fit = recipe.fit
-        self.reading = Reading(root, recipe, self.size)
+        self.reading = Reading(root, recipe, self.size, model.output_shape[1])
         self.learner = learner
         self.answerer = classifier.part(model, None, "logits")
 
@@ -64,6 +64,7 @@ class Scratch:
             ema=recipe.ema,
             **stepping.told(recipe, self.model),
             auxiliary=backbones.auxiliary(recipe.backbone) or 0.0,
+            class_weights=self.reading.weights_in_order(photos),
             phase="training",
             progress=self.progress,
             on_epoch=write,
@@ -79,6 +80,5 @@ class Scratch:
     def _epoch(self, number: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         photos, labels = self.sides.fit, reading.labels(self.sides.fit)
         size = min(self.recipe.batch_size, len(photos))
-        order = self.reading.order(number, len(photos), size)
-        batches = self.reading.shuffled(photos, order, self.reading.view(number), size)
-        yield from zip(batches, np.split(labels[order], len(order) // size), strict=True)
+        order = self.reading.order(number, labels, size)
+        return self.reading.shuffled(photos, order, number, size)

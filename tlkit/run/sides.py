@@ -11,7 +11,7 @@ from tlkit.errors import DataError
 from tlkit.printed import shown
 from tlkit.recipe import Recipe
 from tlkit.run.learning import Sides
-from tlkit.run.sizing import sized
+from tlkit.run.sizing import balanced, sized
 from tlkit.sources.listed import named
 from tlkit.splits import split_file
 from tlkit.splits.units import together
@@ -73,8 +73,10 @@ def part(found: data.Folder, recipe: Recipe) -> Parted:
     if recipe.epochs and not choose and not recipe.scratch:
         recipe = replace(recipe, epochs=0)
         chosen_by_size = (*chosen_by_size, NONE_TO_CHOOSE_ON)
+    recipe, weighed = balanced(recipe, fit, found.classes)
     parted = Parted(Sides(fit, choose, val), test, skipped, _leaks(train, val), known, recipe)
-    return parted._replace(notes=(*known, *_notes(found, photos, parted, recipe), *chosen_by_size))
+    notes = *known, *_notes(found, photos, parted, recipe), *chosen_by_size, *weighed
+    return parted._replace(notes=notes)
 
 
 def learners(train: tuple[Photo, ...], recipe: Recipe) -> tuple[tuple[Photo, ...], tuple[Photo, ...]]:

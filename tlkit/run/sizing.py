@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+from tlkit import balance
 from tlkit.data import Photo
 from tlkit.errors import UsageError
-from tlkit.printed import photos
+from tlkit.printed import photos, shown
 from tlkit.recipe import Recipe
+from tlkit.run import reading
 
 FEW = 10  # training photos a class, on average, up to which a set is few-shot
 MANY = 20_000  # training photos, above which it is large
@@ -83,3 +85,16 @@ def _told(recipe: Recipe, done: Recipe, train: Sequence[Photo], chosen: Size) ->
     count = f"{photos(a_class)} a class" if chosen is FEW_SHOT else f"{photos(len(train))} to train on"
     decide = "decide" if len(options) > 1 else "decides"
     return (f"{count}: {', '.join(parts)} (by size; {' and '.join(options)} {decide} otherwise).",)
+
+
+def balanced(recipe: Recipe, fit: Sequence[Photo], classes: Sequence[str]) -> tuple[Recipe, tuple[str, ...]]:
+    """The recipe with what `auto` means for photos to fit to, and what to tell of that."""
+    if recipe.balance != "auto":
+        return recipe, ()
+    most, least, times = balance.extremes(reading.labels(fit))
+    if times < balance.UNEVEN:
+        return replace(recipe, balance="none"), ()
+    large, small = shown(classes[most]), shown(classes[least])
+    count = f"{times:,.0f}" if times >= 10 else f"{times:.2g}"
+    told = f"{large} has {count} times the photos of {small}: each class counts alike in the loss"
+    return replace(recipe, balance="loss"), (f"{told} (--balance none leaves that).",)

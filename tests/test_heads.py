@@ -65,6 +65,49 @@ def test_a_class_without_photos_is_never_the_answer(clouds, kept):
     assert (answers[chosen] == labels[chosen]).mean() > 0.8
 
 
+def test_held_out_logits_are_those_of_heads_solved_without_the_fold(clouds):
+    views, labels = clouds
+    folds = np.arange(len(labels)) % 4
+    counted = np.array([1.0, 2.0, 0.5])
+    places, logits = heads.held_out(views, labels, CLASSES, folds, 0, counted)
+    assert sorted(places.tolist()) == list(range(60)) and logits.dtype == np.float32
+    scale = views.std()
+    for strength in heads.STRENGTHS:  # one for all folds: chosen on all photos, as for the head that is kept
+        gaps = []
+        for fold in range(4):
+            seen = folds != fold
+            model = LogisticRegression(C=strength / 3, max_iter=5000, tol=1e-8)
+            model.fit(
+                views[seen].reshape(-1, 10) / scale, labels[seen].repeat(3), counted[labels[seen]].repeat(3)
+            )
+            rows = logits[np.isin(places, np.flatnonzero(~seen))]
+            expected = views[~seen, 0] / scale @ model.coef_.T + model.intercept_
+            gaps.append(np.abs((rows - rows.mean(1, keepdims=True)) - expected).max())
+        if max(gaps) < 0.02:
+            break
+    else:
+        raise AssertionError("no strength fits all folds")
+    own = heads.solve(views, labels, CLASSES, 0, counted)[0]
+    whole = LogisticRegression(C=strength / 3, max_iter=5000, tol=1e-8)
+    whole.fit(views.reshape(-1, 10) / scale, labels.repeat(3), counted[labels].repeat(3))
+    centred = own - own.mean(1, keepdims=True)
+    np.testing.assert_allclose(centred, whole.coef_.T / scale, atol=0.01)
+
+
+def test_no_more_folds_are_held_out_than_it_takes(clouds, monkeypatch):
+    views, labels = clouds
+    monkeypatch.setattr(heads, "ENOUGH", 25)
+    places, logits = heads.held_out(views, labels, CLASSES, np.arange(len(labels)) % 5, 0)
+    assert sorted(np.unique(places % 5)) == [0, 1, 2] and len(logits) == len(places) == 36
+
+
+def test_a_class_that_the_other_folds_lack_is_never_said_of_held_out_photos(clouds):
+    views, labels = clouds
+    folds = np.where(labels == 2, 0, 1 + np.arange(len(labels)) % 2)
+    places, logits = heads.held_out(views, labels, CLASSES, folds, 0)
+    assert (logits[labels[places] == 2].argmax(1) != 2).all()
+
+
 def test_no_photos_own_label_or_fold_is_learned_from_out_of_fold(clouds):
     views, labels = clouds
     folds = np.arange(len(labels)) % 5

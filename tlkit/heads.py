@@ -28,26 +28,46 @@ def solve(
     Folds of the first views choose: the other views are the same photos again and chose alike. A class
     without photos (all of them held back in cross-validation) is never the answer.
     """
-    scale = float(views.std()) or 1.0  # one number for all features: one row of penalties fits every backbone
+    scale = _scale(views)
     views = views / scale
     weights = None if class_weights is None else balance.photo_weights(class_weights, labels)
-    known, labels = np.unique(labels, return_inverse=True)
-    kernel, bias = np.zeros((views.shape[-1], classes)), np.full(classes, NEVER)
-    if len(known) == 1:
-        bias[known] = 0
-        return kernel.astype("float32"), bias.astype("float32")
-    chosen = np.sort(np.random.default_rng(seed).permutation(len(labels))[:ENOUGH])
-    folds = min(FOLDS, int(np.bincount(labels[chosen], minlength=len(known)).min()))
-    # A class of one photo cannot be on both sides of a fold.
-    strength = MIDDLING
     # One thread: for matrices this small the others only wait for each other (100 times as long on two
     # busy cores), and sums come out in one order.
     with threadpool_limits(1, "blas"):
-        if folds > 1:
-            counted = None if weights is None else weights[chosen]
-            strength = _choose(views[chosen, :1], labels[chosen], len(known), folds, seed, counted)
-        kernel[:, known], bias[known] = _regress(views, labels, len(known), strength, weights)
+        strength = _penalty(views, labels, seed, weights)
+        kernel, bias = _known(views, labels, classes, strength, weights)
     return (kernel / scale).astype("float32"), bias.astype("float32")
+
+
+def held_out(
+    views: np.ndarray,
+    labels: np.ndarray,
+    classes: int,
+    folds: np.ndarray,
+    seed: int,
+    class_weights: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """What heads as `solve` makes them, with the penalty that it chooses of all these photos, say of others.
+
+    Takes    what `solve` does, and the (photos,) number of each photo's fold.
+    Returns  (some,) places of photos and (some, classes) logits, float32, of each photo's first view by a
+             head that was solved without its fold. Fold by fold until `ENOUGH` are asked.
+    """
+    views = views / _scale(views)
+    weights = None if class_weights is None else balance.photo_weights(class_weights, labels)
+    places: list[np.ndarray] = []
+    logits: list[np.ndarray] = []
+    with threadpool_limits(1, "blas"):
+        strength = _penalty(views, labels, seed, weights)
+        for fold in np.unique(folds):
+            if sum(map(len, places)) >= ENOUGH:
+                break
+            held, seen = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
+            counted = None if weights is None else weights[seen]
+            kernel, bias = _known(views[seen], labels[seen], classes, strength, counted)
+            places.append(held)
+            logits.append(views[held, 0] @ kernel + bias)
+    return np.concatenate(places), np.concatenate(logits).astype("float32")
 
 
 def out_of_fold(
@@ -87,6 +107,35 @@ def _some(places: np.ndarray, labels: np.ndarray, classes: int, seed: int) -> np
     _, counts = np.unique(labels[by_class], return_counts=True)
     turns = np.concatenate([np.arange(count) for count in counts]) if len(counts) else counts
     return np.sort(by_class[np.argsort(turns, kind="stable")][: max(ENOUGH, 5 * classes)])
+
+
+def _scale(views: np.ndarray) -> float:
+    """One number for all features, so that one row of penalties fits every backbone."""
+    return float(views.std()) or 1.0
+
+
+def _penalty(views: np.ndarray, labels: np.ndarray, seed: int, weights: np.ndarray | None) -> float:
+    """The inverse penalty for all classes that have photos, chosen on at most `ENOUGH` of these."""
+    known, labels = np.unique(labels, return_inverse=True)
+    chosen = np.sort(np.random.default_rng(seed).permutation(len(labels))[:ENOUGH])
+    folds = min(FOLDS, int(np.bincount(labels[chosen], minlength=len(known)).min()))
+    if folds < 2 or len(known) < 2:  # a class of one photo cannot be on both sides of a fold
+        return MIDDLING
+    counted = None if weights is None else weights[chosen]
+    return _choose(views[chosen, :1], labels[chosen], len(known), folds, seed, counted)
+
+
+def _known(
+    views: np.ndarray, labels: np.ndarray, classes: int, strength: float, weights: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Kernel and bias for all classes; one without photos is `NEVER` the answer."""
+    known, labels = np.unique(labels, return_inverse=True)
+    kernel, bias = np.zeros((views.shape[-1], classes)), np.full(classes, NEVER)
+    if len(known) == 1:
+        bias[known] = 0
+        return kernel, bias
+    kernel[:, known], bias[known] = _regress(views, labels, len(known), strength, weights)
+    return kernel, bias
 
 
 def _choose(

@@ -80,7 +80,12 @@ def fit(
     Raises `TrainingError` at the first loss that is not finite.
     """
     schedule = optimizing.warm_cosine(learning_rate, steps * epochs)
-    kind = {"momentum": momentum, "weight_decay": weight_decay, "clip_norm": clip_norm, "ema": ema}
+    kind: dict[str, Any] = {
+        "momentum": momentum,
+        "weight_decay": weight_decay,
+        "clip_norm": clip_norm,
+        "ema": ema,
+    }
     chosen = optimizing.layerwise(optimizer, schedule, shares or {}, model.trainable_variables, **kind)
     learn = _learner(model, chosen, smoothing, auxiliary, class_weights)
     for number in range(epochs):

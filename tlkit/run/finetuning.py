@@ -4,7 +4,6 @@ import os
 import platform
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,6 @@ from tlkit.run import crossing, doubts, folder, gate, origin, seen, settling, sh
 from tlkit.run.learning import Lesson
 from tlkit.run.scratch import Scratch
 from tlkit.run.validating import validate
-from tlkit.weights import catalogue
 
 VERSIONS = ("tensorflow", "keras", "numpy", "pillow", "scikit-learn", "ai-edge-litert")
 
@@ -38,27 +36,13 @@ def finetune(
     if isinstance(images, str | os.PathLike):
         images = Path(images)
     folder.check(images, output)
-    if recipe.split == "last":  # another one tomorrow: the recipe that is written names it
-        recipe = replace(recipe, split=str(folder.find("last").run))
-    if recipe.weights == "last":
-        recipe = replace(recipe, weights=str(folder.find("last").run))
-    if recipe.weights != "none" and catalogue.find(recipe.backbone, recipe.weights) is None:
-        recipe = replace(recipe, weights=origin.absolute(recipe.weights))
+    recipe = settling.named(recipe)
     with formats.Converter() as converter:
         if shipping.wanted(recipe):
             converter.start()
-        setting = settling.settle(images, recipe, progress)
+        setting, lesson = settling.lesson(settling.settle(images, recipe, progress), progress)
         found, parted, recipe = setting.found, setting.parted, setting.recipe
         sides = parted.sides
-        model, learner = settling.network(setting)
-        recipe = settling.resolved(recipe, model)
-        setting = setting._replace(
-            recipe=recipe, notes=(*setting.notes, *settling.auxiliary(recipe, learner))
-        )
-        about = (found.root, crossing.pool(sides) if recipe.folds else sides, recipe, progress)
-        lesson: Lesson | Scratch = (
-            Scratch(model, learner, *about) if recipe.scratch else Lesson(model, *about)
-        )
         pictures = seen.some(found.root, parted.train, lesson.size, lesson.fit)
         setting = setting._replace(notes=(*setting.notes, *settling.told(seen.odd(pictures), progress)))
         trial = shipping.attempt(converter, lesson, found.classes)

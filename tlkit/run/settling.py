@@ -11,8 +11,11 @@ from tlkit.device import Device
 from tlkit.errors import DataError, UsageError
 from tlkit.progress import Silent
 from tlkit.recipe import Recipe
-from tlkit.run import crossing, origin, sizing, stepping
+from tlkit.run import crossing, folder, origin, sizing, stepping
 from tlkit.run import sides as siding
+from tlkit.run.learning import Lesson
+from tlkit.run.scratch import Scratch
+from tlkit.weights import catalogue
 
 NAMED = 10  # unreadable files in a message
 
@@ -26,6 +29,17 @@ class Setting(NamedTuple):
     device: Device
     loaded: Loaded | None  # what it begins with; None: random weights
     notes: tuple[str, ...]
+
+
+def named(recipe: Recipe) -> Recipe:
+    """The recipe with earlier runs by their paths: the last is another one tomorrow."""
+    if recipe.split == "last":
+        recipe = replace(recipe, split=str(folder.find("last").run))
+    if recipe.weights == "last":
+        recipe = replace(recipe, weights=str(folder.find("last").run))
+    if recipe.weights != "none" and catalogue.find(recipe.backbone, recipe.weights) is None:
+        recipe = replace(recipe, weights=origin.absolute(recipe.weights))
+    return recipe
 
 
 def settle(images: Any, recipe: Recipe, progress: Silent) -> Setting:
@@ -89,6 +103,20 @@ def _unrepeatable(recipe: Recipe, chosen: Device) -> list[str]:
         )
         notes.append(f"Two runs with one seed may differ in the last digits: {why}.")
     return notes
+
+
+def lesson(setting: Setting, progress: Silent) -> tuple[Setting, Lesson | Scratch]:
+    """The lesson that a setting is about, and the setting with nothing in its recipe left open.
+
+    With folds it is about the photos of all sides but the test's.
+    """
+    model, learner = network(setting)
+    recipe = resolved(setting.recipe, model)
+    notes = (*setting.notes, *auxiliary(recipe, learner))
+    sides = crossing.pool(setting.parted.sides) if recipe.folds else setting.parted.sides
+    about = (setting.found.root, sides, recipe, progress)
+    made: Lesson | Scratch = Scratch(model, learner, *about) if recipe.scratch else Lesson(model, *about)
+    return setting._replace(recipe=recipe, notes=notes), made
 
 
 def network(setting: Setting) -> tuple[keras.Model, keras.Model]:

@@ -6,7 +6,6 @@ return a report of `tlkit.report`; TensorFlow loads when the first of them but `
 not before.
 """
 
-from collections.abc import Sequence
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
@@ -112,21 +111,26 @@ def evaluate(
 
 def predict(
     model: str | PathLike[str],
-    paths: str | PathLike[str] | Sequence[str | PathLike[str]],
+    pictures: Any,
     *,
     top: int = 3,
     progress: "Silent | None" = None,
 ) -> "Predicted":
-    """Name what is on photos: for each its `top` likeliest classes with their probabilities.
+    """Name what is on a picture, or on each of several: its `top` likeliest classes with their probabilities.
 
-    A file that cannot be read gets a row with `error`; the others are done all the same.
+    A picture is a path, a Pillow image, or a NumPy array of uint8: (height, width, 3) in RGB or
+    (height, width) in grey, of any size. It is turned by its EXIF orientation, fitted and scaled as the
+    command does with a file: the same picture gets the same answer. A file that cannot be read gets a
+    row with `error`; the others are done all the same.
 
         tlkit.predict("last", ["a.jpg", "b.jpg"]).predictions[0].top[0].label
+        tlkit.predict("last", PIL.Image.open("a.jpg")).predictions[0].top[0].label
+
+    Raises `UsageError` for what is no picture, such as an array of floats.
     """
     from tlkit import run
 
-    several = [paths] if isinstance(paths, str | PathLike) else paths
-    return run.predict(str(model), [_path(path) for path in several], top=top, progress=_heard(progress))
+    return run.predict(str(model), _several(pictures), top=top, progress=_heard(progress))
 
 
 def export(
@@ -156,6 +160,13 @@ def export(
         output=_path(output),
         progress=_heard(progress),
     )
+
+
+def _several(pictures: Any) -> Any:
+    """One picture as a list; an array of four axes is several."""
+    held = hasattr(pictures, "__array_interface__")  # a NumPy array or a Pillow image
+    one = isinstance(pictures, str | bytes | PathLike) or (held and getattr(pictures, "ndim", 3) in (0, 2, 3))
+    return [pictures] if one else list(pictures)
 
 
 def _source(images: Any) -> Any:

@@ -22,15 +22,16 @@ class Answer:
 class Prediction:
     """The likeliest classes of one photo, or the reason why there are none."""
 
-    path: Path
+    path: Path | None  # null: a picture in memory
     top: Sequence[Answer] | None = None
     error: str | None = None
 
     def plain(self) -> dict[str, Any]:
         """`path` with `top`, or with `error`."""
+        path = None if self.path is None else os.fspath(self.path)
         if self.error is not None:
-            return {"path": os.fspath(self.path), "error": self.error}
-        return {"path": os.fspath(self.path), "top": printed.plain(self.top)}
+            return {"path": path, "error": self.error}
+        return {"path": path, "top": printed.plain(self.top)}
 
 
 @dataclass(frozen=True)
@@ -42,9 +43,10 @@ class Predicted(Report):
 
     def text(self) -> str:
         rows = []
-        for row in self.predictions:
+        for number, row in enumerate(self.predictions, 1):
+            name = f"picture {number}" if row.path is None else os.fspath(row.path)
             answers = ", ".join(f"{answer.probability:.0%} {answer.label}" for answer in row.top or ())
-            rows.append((os.fspath(row.path), answers if row.error is None else f"unreadable: {row.error}"))
+            rows.append((name, answers if row.error is None else f"unreadable: {row.error}"))
         return "\n".join([*printed.columns(rows, indent=""), *self.notes])
 
     def jsonl(self) -> str:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms, ImageOps
 
 from tlkit.data import Unreadable, photos, read
-from tlkit.errors import DataError
+from tlkit.errors import DataError, UsageError
 
 RNG = np.random.default_rng(3)
 TEXTURE = Path(__file__).parents[2] / "data/textures/train/gravel/gravel-01.jpg"
@@ -180,6 +180,8 @@ def test_every_kind_of_file_shows_what_was_put_in(name, tmp_path):
     assert pixels.shape == shown.shape
     # 1: alpha is composed in integers. More: what the lossy format loses of a smooth picture.
     assert abs(pixels - shown.astype(float)).max() <= tolerance
+    with Image.open(tmp_path / "a") as image:
+        np.testing.assert_array_equal(photos.pixels(image), pixels)
 
 
 @pytest.mark.parametrize("name", LOSSY)
@@ -216,6 +218,58 @@ def test_eight_orientations_give_the_same_pixels(form, options, orientation, tmp
     stored = Image.fromarray(np.ascontiguousarray(STORED[orientation](COLOUR)))
     stored.save(tmp_path / "a", form, exif=exif, **options)
     np.testing.assert_array_equal(read(tmp_path / "a"), COLOUR)
+    with Image.open(tmp_path / "a") as image:
+        np.testing.assert_array_equal(photos.pixels(image), COLOUR)
+
+
+@pytest.mark.parametrize(
+    ("array", "shown"),
+    [
+        (COLOUR, COLOUR),
+        (COLOUR[::-1, ::2], COLOUR[::-1, ::2]),  # a view, not in one piece
+        (GREY, rgb(GREY)),
+        (np.dstack([COLOUR, np.full_like(GREY, 255)]), COLOUR),
+        (np.dstack([COLOUR, np.zeros_like(GREY)]), np.full_like(COLOUR, 255)),
+    ],
+    ids=["RGB", "a view", "grey", "opaque", "clear"],
+)
+def test_an_array_is_taken_as_a_file_of_its_values_is(array, shown, tmp_path):
+    Image.fromarray(np.ascontiguousarray(array)).save(tmp_path / "a.png")
+    np.testing.assert_array_equal(photos.pixels(array), shown)
+    np.testing.assert_array_equal(read(tmp_path / "a.png"), shown)
+
+
+@pytest.mark.parametrize(
+    ("picture", "said"),
+    [
+        (COLOUR / 255, r"An array of float64 is no picture.*uint8; of values from 0 to 1: \(255 \* array\)"),
+        (SIXTEEN, "An array of uint16 is no picture"),
+        (COLOUR.transpose(2, 0, 1), r"An array of shape \(3, 48, 64\) is no picture.*\(height, width, 3\)"),
+        (COLOUR[None], r"An array of shape \(1, 48, 64, 3\)"),
+        (COLOUR[:0], r"An array of shape \(0, 64, 3\)"),
+        (np.uint8(3)[...], r"An array of shape \(\)"),
+        (b"a.jpg", "A value of type bytes is no picture"),
+        (None, "A value of type NoneType is no picture"),
+        (Image.new("RGB", (0, 5)), "An image of 0 by 5 pixels"),
+    ],
+    ids=lambda value: value[:12] if isinstance(value, str) else type(value).__name__,
+)
+def test_what_is_no_picture_is_told_and_not_guessed_at(picture, said):
+    with pytest.raises(UsageError, match=said):
+        photos.pixels(picture)
+
+
+def test_an_image_that_turns_out_to_be_damaged_is_told_as_its_file_is(tmp_path):
+    (tmp_path / "a.jpg").write_bytes(LOSSY["L jpeg"][0][:-200])
+    reasons = []
+    with Image.open(tmp_path / "a.jpg") as image:
+        for picture in (tmp_path / "a.jpg", image):
+            with pytest.raises(Unreadable) as caught:
+                photos.pixels(picture)
+            reasons.append(caught.value.reason)
+    assert reasons == ["cut off"] * 2
+    with pytest.raises(Unreadable, match="no agreed range"):
+        photos.pixels(Image.new("F", (8, 8)))
 
 
 @pytest.mark.parametrize("orientation", STORED)

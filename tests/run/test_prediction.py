@@ -6,7 +6,8 @@ import pytest
 from PIL import Image
 
 import tlkit
-from tlkit import figures
+from tlkit import cli, figures
+from tlkit.errors import UsageError
 
 
 def root(finished) -> Path:
@@ -62,3 +63,33 @@ def test_a_photo_is_answered_alike_however_it_was_held(finished, tmp_path, turn)
     upright.save(tmp_path / "upright.png")
     rows = tlkit.predict(finished.run, [tmp_path / "turned.png", tmp_path / "upright.png"]).predictions
     assert rows[0].top == rows[1].top
+
+
+def test_a_picture_in_memory_is_answered_as_the_command_answers_its_file(finished, tmp_path, capsys):
+    """Colour, grey and see-through, none of them square: as files, Pillow's images and arrays."""
+    photo = np.asarray(Image.open(root(finished) / "val" / "gravel" / "gravel-02.jpg").convert("RGB"))
+    colour = Image.fromarray((photo // [1, 2, 4]).astype("uint8")).resize((150, 70))
+    clear = colour.convert("RGBA")
+    clear.putalpha(colour.convert("L"))
+    files = [tmp_path / f"{number}.png" for number in range(3)]
+    images = [colour, colour.convert("L"), clear]
+    for image, file in zip(images, files, strict=True):
+        image.save(file)
+    assert cli.main(["predict", str(finished.run), *map(str, files), "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)["predictions"]
+    assert len({row["top"][0]["probability"] for row in said}) == 3  # three pictures, not one thrice
+    for given in (files, images, [np.asarray(image) for image in images], list(map(Image.open, files))):
+        rows = json.loads(tlkit.predict(finished.run, given).json())["predictions"]
+        assert [row["top"] for row in rows] == [row["top"] for row in said]
+        assert [row["path"] for row in rows] == (list(map(str, files)) if given is files else [None] * 3)
+        assert json.loads(tlkit.predict(finished.run, given[2]).json())["predictions"] == rows[2:]
+    several = np.stack([np.asarray(colour)] * 2)
+    assert [row.top for row in tlkit.predict(finished.run, several).predictions] == [
+        tlkit.predict(finished.run, colour).predictions[0].top
+    ] * 2
+    assert tlkit.predict(finished.run, [files[0], colour]).text().splitlines()[1].startswith("picture 2 ")
+
+
+def test_numbers_that_no_file_holds_are_refused(finished):
+    with pytest.raises(UsageError, match="An array of float32 is no picture"):
+        tlkit.predict(finished.run, np.zeros((20, 20, 3), "float32"))

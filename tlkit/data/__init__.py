@@ -3,7 +3,7 @@
 from tlkit.data.batches import batches
 from tlkit.data.fits import FITS, see, stretch
 from tlkit.data.folders import Folder, scan
-from tlkit.data.photos import Unreadable, read
+from tlkit.data.photos import Unreadable, pixels, read
 from tlkit.sources.listed import Photo, Skipped
 from tlkit.splits import split
 
@@ -14,6 +14,7 @@ __all__ = [
     "Skipped",
     "Unreadable",
     "batches",
+    "pixels",
     "read",
     "scan",
     "see",

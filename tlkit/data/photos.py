@@ -1,4 +1,4 @@
-"""A file to pixels.
+"""A file, or a picture in memory, to pixels.
 
 Every picture becomes (height, width, 3), uint8, RGB, upright, 0–255:
 
@@ -23,12 +23,12 @@ from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
-from tlkit.errors import DataError
+from tlkit.errors import DataError, UsageError
 from tlkit.printed import shown, why
 
 # By content, never by name. Pillow opens more; what is left out has no signature (TGA takes almost
@@ -88,6 +88,44 @@ def read(path: str | Path) -> np.ndarray:
     return decode(load(path), path).pixels
 
 
+def pixels(picture: Any) -> np.ndarray:
+    """What `read` would find in a file of this: a path, a Pillow image, or a NumPy array.
+
+    Arrays are uint8, 0–255: (height, width, 3), RGB; (height, width, 4), RGB and opacity; (height, width),
+    grey. Raises `Unreadable` for a file or an image that cannot be read, `UsageError` for what is no picture.
+    """
+    if isinstance(picture, str | os.PathLike):
+        return read(Path(picture))
+    if isinstance(picture, Image.Image):
+        return _of_image(picture)
+    if not isinstance(picture, np.ndarray):
+        raise UsageError(
+            f"A value of type {type(picture).__name__} is no picture.",
+            "Give a path, a Pillow image or a NumPy array of uint8.",
+        )
+    if picture.dtype != np.uint8:
+        raise UsageError(
+            f"An array of {picture.dtype} is no picture: what is 0 in it, and what is 255?",
+            "Give uint8; of values from 0 to 1: (255 * array).round().astype('uint8').",
+        )
+    if not picture.size or picture.ndim < 2 or picture.shape[2:] not in ((), (3,), (4,)):
+        raise UsageError(
+            f"An array of shape {picture.shape} is no picture.",
+            "Give (height, width, 3) in RGB, or (height, width) in grey.",
+        )
+    return np.asarray(_rgb(Image.fromarray(picture)))
+
+
+def _of_image(image: Image.Image) -> np.ndarray:
+    if not all(image.size):
+        raise UsageError(f"An image of {image.width} by {image.height} pixels is no picture.")
+    try:
+        image.load()
+        return np.asarray(_rgb(_upright(image)[0]))
+    except Exception as error:  # as in `_decode`: it may be decoded only now
+        raise Unreadable("an image in memory", _damage(error)) from error
+
+
 def load(path: str | Path, name: str | Path | None = None) -> bytes:
     """A file's bytes; raises `Unreadable`, which calls it `name` if that is given."""
     name = name or path
@@ -127,9 +165,8 @@ def _decode(content: bytes, path: str | Path, turn: ExitStack) -> Decoded:
             if image.width * image.height > LARGE:
                 turn.enter_context(_one_at_a_time)
             image.load()
-            flip = TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
-            upright = image if flip is None else image.transpose(flip)
-            return Decoded(np.asarray(_rgb(upright)), form, flip is not None, animated, _taken(image))
+            upright, turned = _upright(image)
+            return Decoded(np.asarray(_rgb(upright)), form, turned, animated, _taken(image))
     except UnidentifiedImageError as error:
         raise Unreadable(path, _unknown(content), lasting=True) from error
     except Image.DecompressionBombError as error:
@@ -140,8 +177,17 @@ def _decode(content: bytes, path: str | Path, turn: ExitStack) -> Decoded:
         raise Unreadable(path, "too large for the memory") from error
     # Pillow's decoders raise whatever a damaged file leads them to: OSError, SyntaxError, struct.error, …
     except Exception as error:
-        cut = "truncated" in str(error).lower()
-        raise Unreadable(path, "cut off" if cut else f"damaged: {error}", lasting=True) from error
+        raise Unreadable(path, _damage(error), lasting=True) from error
+
+
+def _damage(error: Exception) -> str:
+    return "cut off" if "truncated" in str(error).lower() else f"damaged: {error}"
+
+
+def _upright(image: Image.Image) -> tuple[Image.Image, bool]:
+    """The image as it was held, by its EXIF orientation, and whether it had to be turned."""
+    flip = TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+    return (image, False) if flip is None else (image.transpose(flip), True)
 
 
 def _formats(content: bytes) -> tuple[str, ...]:

@@ -1,7 +1,9 @@
 """Name what is on photos."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,38 +17,39 @@ BATCH = 32
 
 
 def predict(
-    model: str | Path, paths: Sequence[Path], *, top: int = 3, progress: Silent = SILENT
+    model: str | Path, pictures: Sequence[Any], *, top: int = 3, progress: Silent = SILENT
 ) -> Predicted:
-    """The likeliest classes of each photo; a file that cannot be read has a row with its error."""
+    """The likeliest classes of each picture (see `data.pixels`); one that cannot be read gets its reason."""
     known = folder.find(model)
     opened = formats.open(known.model)
     labels = known.labels(opened)
     eyes = seen.Eyes(opened.predict, progress)
     rows: list[Prediction] = []
-    with progress.task("predicting", len(paths)) as task:
-        for start in range(0, len(paths), BATCH):
-            some = paths[start : start + BATCH]
+    with progress.task("predicting", len(pictures)) as task:
+        for start in range(0, len(pictures), BATCH):
+            some = pictures[start : start + BATCH]
             rows += _predict(opened, eyes, labels, some, top)
             task.tick(len(some))
     return Predicted(tuple(rows), eyes.notes or ())
 
 
 def _predict(
-    opened: formats.Opened, eyes: seen.Eyes, labels: Sequence[str], paths: Sequence[Path], top: int
+    opened: formats.Opened, eyes: seen.Eyes, labels: Sequence[str], pictures: Sequence[Any], top: int
 ) -> list[Prediction]:
     pixels, errors = [], {}
-    for path in paths:
+    for place, picture in enumerate(pictures):
         try:
-            pixels.append(data.see(data.read(path), opened.image_size, opened.fit))
+            pixels.append(data.see(data.pixels(picture), opened.image_size, opened.fit))
         except Unreadable as error:
-            errors[path] = error.reason
+            errors[place] = error.reason
     shape = (-1, opened.image_size, opened.image_size, 3)
     answers = iter(eyes(np.array(pixels, np.uint8).reshape(shape)))
+    paths = [Path(picture) if isinstance(picture, str | os.PathLike) else None for picture in pictures]
     return [
-        Prediction(path, error=errors[path])
-        if path in errors
+        Prediction(path, error=errors[place])
+        if place in errors
         else Prediction(path, top=_likeliest(next(answers), labels, top))
-        for path in paths
+        for place, path in enumerate(paths)
     ]
 
 

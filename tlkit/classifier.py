@@ -25,6 +25,7 @@ def build(
     image_size: int | None = None,
     head: str = "linear",
     dropout: float = 0.2,
+    drop_path: float = 0.0,
     weights: str | Loaded | None = "imagenet",
     policy: str = "float32",
     seed: int = 0,
@@ -43,12 +44,14 @@ def build(
     of red, green and blue.
     `policy` is a Keras dtype policy; logits and probabilities are float32 under each. `fit` is how
     photographs become that square (`data.fits`); nothing in the model does it, but it holds the name:
-    a layer that passes on what it gets, called `fit_stretch`, `fit_crop` or `fit_pad`.
+    a layer that passes on what it gets, called `fit_stretch`, `fit_crop` or `fit_pad`. `drop_path` is the
+    backbone's own option: the share of residual branches that training leaves out.
 
     >>> build("efficientnet_test", ["cat", "dog"], weights=None).output_shape
     (None, 2)
     """
     settings: dict[str, Any] = {"head": head, "dropout": dropout, "policy": policy, "seed": seed, "fit": fit}
+    settings |= {"drop_path": drop_path} if drop_path else {}
     return _built(backbone, classes, image_size, weights, **settings)[0]
 
 
@@ -58,6 +61,7 @@ def from_scratch(
     *,
     image_size: int | None = None,
     dropout: float = 0.2,
+    drop_path: float = 0.0,
     policy: str = "float32",
     seed: int = 0,
     fit: str = "stretch",
@@ -68,6 +72,7 @@ def from_scratch(
     (`backbones.auxiliary`) and the photographs are large enough for them, a list: logits, then theirs.
     """
     settings: dict[str, Any] = {"head": "top", "dropout": dropout, "policy": policy, "seed": seed, "fit": fit}
+    settings |= {"drop_path": drop_path} if drop_path else {}
     if backbones.auxiliary(backbone) is not None:
         try:
             model, others = _built(backbone, classes, image_size, None, **settings, auxiliary=True)
@@ -103,7 +108,7 @@ def _built(
                 **more,
             }
         else:
-            options = {"include_top": False, "pooling": "avg"}
+            options = {"include_top": False, "pooling": "avg", **more}
         trunk = _trunk(backbone, image_size, weights, seed, options)
         answer, *others = trunk.outputs
         # Not at the photo: the trunk is built whole, and a layer before it would make it a model in a model.
@@ -202,18 +207,19 @@ def first_unfrozen(model: Model, asked: str) -> str:
     return asked
 
 
-def unfreeze(model: Model, first: str) -> None:
+def unfreeze(model: Model, first: str, *, batch_norm: str | None = "inference") -> None:
     """Make the head and the stages from `first` on trainable (`all`, `none` or a stage's name).
 
     Batch normalisation stays frozen everywhere, statistics, scale and shift: in Keras a frozen one
-    runs in inference mode, and a small set is too few to estimate statistics from.
+    runs in inference mode, and a small set is too few to estimate statistics from. With `train` it is
+    trainable in these stages, runs on each batch's statistics and moves its own towards them.
     """
     first = first_unfrozen(model, first)
     reached = first == "all"
     for name, members in groups(model):
         reached = reached or name == first
         for layer in members:
-            trunk = reached and not isinstance(layer, layers.BatchNormalization)
+            trunk = reached and (batch_norm == "train" or not isinstance(layer, layers.BatchNormalization))
             layer.trainable = trunk or layer.name in HEAD
 
 

@@ -102,10 +102,11 @@ class Recipe:
         lower=0,
         below=1,
     )
-    batch_norm: str = knob(
-        "inference",
+    batch_norm: str | None = knob(
+        None,
         "Batch normalisation: inference keeps the published statistics; train takes each batch's own in "
-        "unfrozen stages; recalibrate measures all anew on the training photos first.",
+        "unfrozen stages; recalibrate measures all anew on the training photos first. If not given, "
+        "inference; from scratch it always trains.",
         choices=("inference", "train", "recalibrate"),
     )
     views: int | None = knob(

@@ -166,7 +166,18 @@ _LATE = {
     "pyramid": "taps",
 }
 
-__all__ = ["INDEX", "auxiliary", "build", "family", "image_size", "pretrained", "variant", *_LATE, *_BUILDERS]
+__all__ = [
+    "INDEX",
+    "auxiliary",
+    "build",
+    "family",
+    "image_size",
+    "pretrained",
+    "unused",
+    "variant",
+    *_LATE,
+    *_BUILDERS,
+]
 
 
 def build(name: str, /, **options: "Unpack[Options]") -> "Model":
@@ -203,6 +214,11 @@ def image_size(name: str, weights: Any = None) -> int:
 def auxiliary(name: str) -> float | None:
     """How much the losses of a network's auxiliary classifiers count beside its own; None: it has none."""
     return importlib.import_module(f"{__name__}.{family(name)}").FAMILY.auxiliary
+
+
+def unused(name: str, option: str) -> str | None:
+    """Why one of the common options would do nothing in the family of `name`; None: it does something."""
+    return importlib.import_module(f"{__name__}.{family(name)}").FAMILY.unused.get(option)
 
 
 def family(name: str) -> str:

@@ -19,11 +19,7 @@ class Reading:
         self.root, self.recipe, self.size, self.classes = root, recipe, size, classes
         self.varied = recipe.augment != "none"
         # Whole batches, varied further; these draw their own numbers, so that nothing of them is kept.
-        self.tints = [augmentation.strong()] if recipe.augment == "strong" else []
-        if recipe.erase:
-            self.tints.append(augmentation.erase(recipe.erase))
-        kinds = ((augmentation.mixup, recipe.mixup), (augmentation.cutmix, recipe.cutmix))
-        self.mixers = [kind(alpha) for kind, alpha in kinds if alpha]
+        self.tints, self.mixers = tints(recipe), mixers(recipe)
 
     @property
     def plain(self) -> bool:
@@ -92,6 +88,23 @@ class Reading:
         return lambda pixels, index: vary(
             pixels, self.size, seed=seed, epoch=view, index=int(numbers[index]), fit=fit
         )
+
+
+def tints(recipe: Recipe) -> list[Callable[[np.ndarray], np.ndarray]]:
+    """What varies whole batches of pixels further. Raises `MissingPackage`."""
+    found = [augmentation.strong()] if recipe.augment == "strong" else []
+    return [*found, augmentation.erase(recipe.erase)] if recipe.erase else found
+
+
+def mixers(recipe: Recipe) -> list[augmentation.Mixer]:
+    """What mixes the photos of a batch. Raises `MissingPackage`."""
+    kinds = ((augmentation.mixup, recipe.mixup), (augmentation.cutmix, recipe.cutmix))
+    return [kind(alpha) for kind, alpha in kinds if alpha]
+
+
+def repeatable(recipe: Recipe) -> bool:
+    """Whether the seed decides what is seen of a photo."""
+    return not (recipe.augment == "strong" or recipe.mixup or recipe.cutmix or recipe.erase)
 
 
 def labels(photos: Sequence[Photo]) -> np.ndarray:

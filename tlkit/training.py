@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
+from itertools import chain, count, islice
 from typing import Any
 
 import keras
@@ -121,6 +122,37 @@ def fit(
             break
     if ema and epochs:
         optimizing.finish(model)
+
+
+def sweep(
+    model: Model,
+    epoch: Callable[[int], Iterator[tuple[np.ndarray, np.ndarray]]],
+    *,
+    lowest: float,
+    highest: float,
+    steps: int,
+    optimizer: str = "adamw",
+    momentum: float | None = None,
+    weight_decay: float | None = None,
+    clip_norm: float | None = None,
+    smoothing: float = 0.0,
+    shares: Mapping[str, float] | None = None,
+    auxiliary: float = 0.0,
+    class_weights: np.ndarray | None = None,
+) -> Iterator[tuple[float, float]]:
+    """Take steps as `fit` does while the rate climbs, each a fixed number of times the one before.
+
+    Yields   the rate of a step and the loss of its batch before it, finite or not; `steps` of them, from
+             `lowest` to `highest`, or as many as are asked for. The model is changed by each.
+    """
+    schedule = optimizing.climb(lowest, highest, steps)
+    kind: dict[str, Any] = {"momentum": momentum, "weight_decay": weight_decay, "clip_norm": clip_norm}
+    chosen = optimizing.layerwise(optimizer, schedule, shares or {}, model.trainable_variables, **kind)
+    learn = _learner(model, chosen, smoothing, auxiliary, class_weights)
+    batches = chain.from_iterable(map(epoch, count()))
+    for step, (inputs, labels) in enumerate(islice(batches, steps)):
+        model.reset_metrics()  # else Keras would tell the mean of all losses so far
+        yield float(schedule(step)), learn(inputs, labels)
 
 
 def _learner(

@@ -144,3 +144,20 @@ def test_a_trained_head_separates_what_a_line_cannot():
     weights = heads.train(head, points.repeat(5, 1), labels, seed=0)
     head.set_weights(weights)
     assert (head.predict_on_batch(points[:, 0]).argmax(1) == labels).mean() > 0.9
+
+
+def test_a_trained_head_is_asked_about_what_it_did_not_see(clouds, monkeypatch):
+    monkeypatch.setattr(heads, "HEAD_EPOCHS", 3)
+    views, labels = clouds
+    folds = np.arange(len(labels)) % 2
+    keras.utils.set_random_seed(0)
+    head = keras.Sequential([keras.Input((10,)), keras.layers.Dense(8, "relu"), keras.layers.Dense(CLASSES)])
+    fresh = head.get_weights()
+    places, logits = heads.trained_without(head, views, labels, folds, 0)
+    assert sorted(places.tolist()) == list(range(60)) and logits.shape == (60, CLASSES)
+    for fold in (1, 0):  # each from the fresh weights, whatever came before
+        head.set_weights(fresh)
+        heads.train(head, views[folds != fold], labels[folds != fold], 0)
+        expected = head.predict_on_batch(views[folds == fold, 0])
+        found = logits[np.isin(places, np.flatnonzero(folds == fold))]
+        np.testing.assert_allclose(found, expected, atol=1e-5)

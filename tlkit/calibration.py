@@ -11,12 +11,13 @@ many unknown ones it stops can only be measured on some.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.optimize import brentq
 from scipy.special import softmax
+
+from tlkit.report_calibrated import Refused
 
 COLDEST, HOTTEST = 0.05, 20.0
 DOUBT = 2.0  # how strongly the temperature is held at 1, in photos
@@ -24,7 +25,7 @@ BINS, FULL = 10, 10  # at most so many bins; photos in one, at the least
 DRAWS = 200  # of made-up truths, for the error that chance alone makes
 # int8 files tell probabilities in 256 steps of which the last is 0.9961: a threshold above would refuse all.
 HIGHEST = 0.99
-DIGITS = 4  # of a threshold, as its layer's name and every file have it
+DIGITS = 4  # of a temperature and of a threshold, as its layer's name and every file have it
 
 
 def temperature(logits: np.ndarray, labels: np.ndarray) -> float:
@@ -145,6 +146,10 @@ class Fitted(NamedTuple):
     photos: int = 0  # held out, that both were found on
     notes: tuple[str, ...] = ()
 
+    def plain(self) -> dict[str, Any]:
+        """As run.json has it."""
+        return {"temperature": self.temperature, "threshold": self.threshold, "photos": self.photos}
+
 
 def fit(logits: np.ndarray, labels: np.ndarray, reject: float) -> Fitted:
     """Temperature and threshold from the logits of photos that the model did not learn from."""
@@ -153,7 +158,7 @@ def fit(logits: np.ndarray, labels: np.ndarray, reject: float) -> Fitted:
         return Fitted(
             notes=("Too few photos to hold some back: probabilities stay as they are, without a threshold.",)
         )
-    found = temperature(logits, labels)
+    found = round(temperature(logits, labels), DIGITS)
     if not reject:
         return Fitted(found, None, photos)
     notes: tuple[str, ...] = ()
@@ -163,15 +168,6 @@ def fit(logits: np.ndarray, labels: np.ndarray, reject: float) -> Fitted:
             f"this one may cost {share:.0%} of the known photos.",
         )
     return Fitted(found, threshold(calibrated(logits, found), reject), photos, notes)
-
-
-@dataclass(frozen=True)
-class Refused:
-    """Known photos that a threshold refuses: its cost."""
-
-    share: float
-    interval: tuple[float, float]  # Wilson's, 95 %
-    count: int
 
 
 def measured(

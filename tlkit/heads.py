@@ -209,3 +209,27 @@ def train(
         phase="head",
     )
     return model.get_weights()
+
+
+def trained_without(
+    model: Model,
+    views: np.ndarray,
+    labels: np.ndarray,
+    folds: np.ndarray,
+    seed: int,
+    class_weights: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """As `held_out`, by heads that `train` makes of `model`, a fresh one."""
+    fresh = [variable.numpy() for variable in model.variables]
+    places: list[np.ndarray] = []
+    logits: list[np.ndarray] = []
+    for fold in np.unique(folds):
+        if sum(map(len, places)) >= ENOUGH:
+            break
+        for variable, value in zip(model.variables, fresh, strict=True):
+            variable.assign(value)
+        held, seen = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
+        train(model, views[seen], labels[seen], seed, class_weights)
+        places.append(held)
+        logits.append(training.answers(model, views[held, 0], len(held)))
+    return np.concatenate(places), np.concatenate(logits)

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tlkit import printed
+from tlkit import printed, report_calibrated
+from tlkit.report_calibrated import Refused
 from tlkit.reporting import Interval, Report
 
 MATRIX = 12  # classes up to which a confusion matrix is drawn
@@ -26,6 +27,12 @@ class Evaluated(Report):
     balanced_accuracy: float  # the mean recall of the classes that have photos
     balanced_accuracy_interval: Interval
     notes: Sequence[str] = ()
+    temperature: float = 1.0  # that probabilities were calibrated with; 1: not at all
+    calibration_error: float | None = None  # expected calibration error
+    calibration_error_before: float | None = None  # without the temperature
+    calibration_error_by_chance: float | None = None  # what exact probabilities show on so many photos
+    threshold: float | None = None  # where all classes are less likely: none of these; null: none is set
+    refused: Refused | None = None  # share, interval, count of these photos, all of known classes, below it
 
     def text(self) -> str:
         facts = [
@@ -34,6 +41,7 @@ class Evaluated(Report):
             ("top-5", printed.percent(self.top5)),
             ("balanced", printed.balanced(self.balanced_accuracy, self.balanced_accuracy_interval)),
             ("guessing", f"{printed.percent(self.majority_top1)} by always naming the largest class"),
+            *report_calibrated.facts(self, self.images),
         ]
         lines = printed.columns(
             [fact for fact in facts if fact[0] != "top-5" or self.top5 is not None], indent=""

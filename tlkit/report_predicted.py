@@ -25,13 +25,14 @@ class Prediction:
     path: Path | None  # null: a picture in memory
     top: Sequence[Answer] | None = None
     error: str | None = None
+    rejected: bool = False  # the likeliest class is below the model's threshold: none of these
 
     def plain(self) -> dict[str, Any]:
-        """`path` with `top`, or with `error`."""
+        """`path` with `top` and `rejected`, or with `error`."""
         path = None if self.path is None else os.fspath(self.path)
         if self.error is not None:
             return {"path": path, "error": self.error}
-        return {"path": path, "top": printed.plain(self.top)}
+        return {"path": path, "top": printed.plain(self.top), "rejected": self.rejected}
 
 
 @dataclass(frozen=True)
@@ -40,12 +41,14 @@ class Predicted(Report):
 
     predictions: Sequence[Prediction]
     notes: Sequence[str] = ()
+    threshold: float | None = None  # below which the likeliest class is none; null: the model holds none
 
     def text(self) -> str:
         rows = []
         for number, row in enumerate(self.predictions, 1):
             name = f"picture {number}" if row.path is None else os.fspath(row.path)
             answers = ", ".join(f"{answer.probability:.0%} {answer.label}" for answer in row.top or ())
+            answers = f"none of these ({answers})" if row.rejected else answers
             rows.append((name, answers if row.error is None else f"unreadable: {row.error}"))
         return "\n".join([*printed.columns(rows, indent=""), *self.notes])
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from tlkit import data, figures, formats
+from tlkit import calibration, data, figures, formats
 from tlkit.data import Photo
 from tlkit.errors import UsageError
 from tlkit.progress import SILENT, Silent
@@ -40,6 +40,7 @@ def evaluate(model: str | Path, images: Path | None = None, *, progress: Silent 
         balanced_accuracy=figures.balanced_accuracy(table),
         balanced_accuracy_interval=figures.balanced_accuracy_interval(table),
         notes=(*notes, *(eyes.notes or ())),
+        **calibration.measured(probabilities, table.true, opened.temperature, opened.threshold),
     )
 
 

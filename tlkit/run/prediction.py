@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tlkit import data, formats
+from tlkit import calibration, data, formats
 from tlkit.data import Unreadable
 from tlkit.progress import SILENT, Silent
 from tlkit.report import Answer, Predicted, Prediction
@@ -30,7 +30,7 @@ def predict(
             some = pictures[start : start + BATCH]
             rows += _predict(opened, eyes, labels, some, top)
             task.tick(len(some))
-    return Predicted(tuple(rows), eyes.notes or ())
+    return Predicted(tuple(rows), eyes.notes or (), opened.threshold)
 
 
 def _predict(
@@ -43,16 +43,20 @@ def _predict(
         except Unreadable as error:
             errors[place] = error.reason
     shape = (-1, opened.image_size, opened.image_size, 3)
-    answers = iter(eyes(np.array(pixels, np.uint8).reshape(shape)))
+    probabilities = eyes(np.array(pixels, np.uint8).reshape(shape))
+    answers = zip(probabilities, calibration.rejected(probabilities, opened.threshold), strict=True)
     paths = [Path(picture) if isinstance(picture, str | os.PathLike) else None for picture in pictures]
     return [
         Prediction(path, error=errors[place])
         if place in errors
-        else Prediction(path, top=_likeliest(next(answers), labels, top))
+        else _prediction(path, *next(answers), labels, top)
         for place, path in enumerate(paths)
     ]
 
 
-def _likeliest(probabilities: np.ndarray, labels: Sequence[str], top: int) -> tuple[Answer, ...]:
+def _prediction(
+    path: Path | None, probabilities: np.ndarray, rejected: bool, labels: Sequence[str], top: int
+) -> Prediction:
     order = np.argsort(-probabilities, kind="stable")[:top]
-    return tuple(Answer(labels[place], float(probabilities[place])) for place in order)
+    likeliest = tuple(Answer(labels[place], float(probabilities[place])) for place in order)
+    return Prediction(path, likeliest, rejected=bool(rejected))

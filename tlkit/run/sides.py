@@ -17,6 +17,8 @@ from tlkit.splits import split_file
 from tlkit.splits.units import together
 
 CHOOSERS = 0.15  # of the training photos, to choose between the head alone and the fine-tuned model
+ASIDE, LARGEST_ASIDE = 0.05, 0.1  # of those that a network learns from scratch, kept aside to calibrate it
+FEWEST_ASIDE, MOST_ASIDE = 20, 500  # photos kept aside
 CLASSES_TOLD = 30  # with their counts, in a note
 JUDGED = 5  # photos of a class to validate; a share of fewer says little
 RELATED = 10  # photos named beside a leak: a group may hold thousands
@@ -82,10 +84,19 @@ def part(found: data.Folder, recipe: Recipe) -> Parted:
 def learners(train: tuple[Photo, ...], recipe: Recipe) -> tuple[tuple[Photo, ...], tuple[Photo, ...]]:
     """Of the photos to train on, those that weights are fitted to and those that a model is chosen on.
 
-    None of the latter where they would leave none of the former: then the head alone is taught.
+    None of the latter where they would leave none of the former: then the head alone is taught. From
+    scratch nothing is chosen, but a network's probabilities are to be set right by photos that it did not
+    learn from; a set of which those would be too large a part keeps none back.
     """
-    if recipe.epochs == 0 or recipe.scratch:  # nothing is chosen
+    if recipe.epochs == 0:  # nothing is chosen
         return train, ()
+    if recipe.scratch:
+        most = LARGEST_ASIDE * len(train)
+        wanted = min(MOST_ASIDE, max(FEWEST_ASIDE, ASIDE * len(train)))
+        if wanted > most:
+            return train, ()
+        fit, choose = data.split(train, wanted / len(train), recipe.seed)
+        return (fit, choose) if 0 < len(choose) <= most else (train, ())  # groups may be large
     fit, choose = data.split(train, CHOOSERS, recipe.seed)
     return (fit, choose) if fit and choose else (train, ())
 

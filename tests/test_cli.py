@@ -487,7 +487,7 @@ def test_every_command_has_json_quiet_and_debug():
 EXAMPLES = {path: example(member) for path, member in [((), cli.cli), *leaves(cli.cli)]}
 
 
-@pytest.mark.parametrize("path", sorted(EXAMPLES.keys() - {("finetune",)}), ids=" ".join)
+@pytest.mark.parametrize("path", sorted(EXAMPLES.keys() - {("finetune",), ("compare",)}), ids=" ".join)
 def test_every_help_ends_in_a_command_that_runs(here, tl, path):
     photos = here / "data" / "textures"
     photos.parent.mkdir(exist_ok=True)
@@ -508,3 +508,14 @@ def test_the_help_of_finetune_ends_in_a_command_that_runs(tmp_path):
     done = command(*words[1:], cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / done.stdout.splitlines()[-1] / "model.keras").is_file()
+
+
+def test_the_help_of_compare_ends_in_a_command_that_runs(work, tl, tmp_path, monkeypatch):
+    """Of two runs; the second is a copy here."""
+    words = EXAMPLES["compare",].split()
+    assert words[:2] == ["tlkit", "compare"] and len(words) == 4
+    for run in words[2:]:
+        shutil.copytree(work / "runs" / "001-efficientnet_test", tmp_path / run)
+    monkeypatch.chdir(tmp_path)
+    code, out, err = tl(*words[1:])
+    assert (code, err) == (0, "") and "24 of 24 photos are in both." in out

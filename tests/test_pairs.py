@@ -87,6 +87,16 @@ def test_of_no_photo_there_is_no_interval():
     assert all(math.isnan(bound) for bound in pairs.difference_interval(Pairs(0, 0, 0, 0)))
 
 
+@given(st.integers(0, 300))
+def test_the_lead_that_is_needed_is_the_least_that_counts(differing):
+    lead = pairs.needed(differing)
+    if lead is None:
+        assert pairs.exact(differing, 0) >= 0.05
+    else:
+        more = (differing + lead) // 2
+        assert pairs.exact(more, differing - more) < 0.05 <= pairs.exact(more - 1, differing - more + 1)
+
+
 def test_the_interval_covers_in_nineteen_of_twenty():
     """100 photos, two models of 90 and 85 % that differ on 15: drawn anew 2,000 times, with a fixed seed."""
     drawn = np.random.default_rng(0).multinomial(100, [0.8, 0.1, 0.05, 0.05], 2000)

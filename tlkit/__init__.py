@@ -1,9 +1,9 @@
 """Transfer learning in Keras 3: from a folder of photos to a checked phone model.
 
 Every command of `tlkit` is a function of the same name, with the same result: `check`, `finetune`,
-`evaluate`, `predict` and `export` here, `tlkit.run.backbones` for the list of backbones. They
-return a report of `tlkit.report`; TensorFlow loads when the first of them but `check` is called,
-not before.
+`evaluate`, `compare`, `predict` and `export` here, `tlkit.run.backbones` for the list of backbones. They
+return a report of `tlkit.report`; TensorFlow loads when the first of them but `check` and `compare` is
+called, not before.
 """
 
 from os import PathLike
@@ -13,10 +13,10 @@ from tlkit.errors import TlkitError
 
 if TYPE_CHECKING:
     from tlkit.progress import Silent
-    from tlkit.report import Evaluated, Exported, Finetuned, Predicted, Report
+    from tlkit.report import ComparedRuns, Evaluated, Exported, Finetuned, Predicted, Report
 
 __version__ = "0.1.0"
-__all__ = ["TlkitError", "check", "evaluate", "export", "finetune", "predict"]
+__all__ = ["TlkitError", "check", "compare", "evaluate", "export", "finetune", "predict"]
 
 
 def check(
@@ -107,6 +107,23 @@ def evaluate(
     from tlkit import run
 
     return run.evaluate(str(model), _source(images), progress=_heard(progress))
+
+
+def compare(first: str | PathLike[str], second: str | PathLike[str]) -> "ComparedRuns":
+    """Tell which of two runs is better, photo by photo, if their validation photos can tell.
+
+    Each is a run folder or "last". Photos are the same where their content is; those that one of the runs
+    trained on are left out. `better` is "first" or "second" where McNemar's exact test has p < 0.05, else
+    None. TensorFlow is not loaded.
+
+    Raises `UsageError` for what is no run and for runs of different classes, `DataError` where the runs
+    have no photo in common.
+
+        tlkit.compare("runs/001-efficientnet_lite0", "last").better
+    """
+    from tlkit import run
+
+    return run.compare_runs(str(first), str(second))
 
 
 def predict(

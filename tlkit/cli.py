@@ -113,6 +113,23 @@ def evaluate(model: str, images: Path | None, as_json: bool, told: progress.Sile
 
 
 @cli.command()
+@click.argument("first", metavar="RUN", type=click.Path())
+@click.argument("second", metavar="RUN", type=click.Path())
+@spoken
+def compare(first: str, second: str, as_json: bool, told: progress.Silent) -> None:
+    """Tell which of two runs is better, if their photos can tell.
+
+    A RUN is a run folder or last (the newest finished run). They are compared photo by photo, on those
+    that both were validated on and neither trained on: better is what McNemar's exact test finds better
+    at p < 0.05, and nothing else.
+
+    \b
+        tlkit compare runs/001-efficientnet_lite0 runs/002-efficientnet_lite0
+    """
+    show(job("compare_runs", keras=False)(first, second), as_json)
+
+
+@cli.command()
 @click.argument("model", type=click.Path())
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=FILE)
 @click.option(

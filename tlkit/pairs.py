@@ -8,7 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tlkit.figures import limit
+from tlkit.figures import CONFIDENCE, limit
+
+CHANCE = 1 - CONFIDENCE  # p from which on no difference can be told
 
 
 class Pairs(NamedTuple):
@@ -50,6 +52,20 @@ def exact(only_first: int, only_second: int) -> float:
 
     differing = only_first + only_second
     return float(binomtest(only_first, differing, 0.5).pvalue) if differing else 1.0
+
+
+def needed(differing: int) -> int | None:
+    """By how many photos a model has to lead, of so many that tell two apart, for `mcnemar` below 5 %.
+
+    None where even all of them are too few.
+
+    >>> needed(5), needed(6), needed(20)
+    (None, 6, 10)
+    """
+    leads = range(differing % 2, differing + 1, 2)
+    return next(
+        (lead for lead in leads if exact((differing + lead) // 2, (differing - lead) // 2) < CHANCE), None
+    )
 
 
 def difference_interval(pairs: Pairs) -> tuple[float, float]:

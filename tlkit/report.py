@@ -4,6 +4,7 @@ Fields are the keys of the JSON objects, which are only ever added to: fractions
 stand in the key, NaN is null, intervals are [low, high], paths are texts.
 """
 
+from tlkit.report_compared import ComparedRuns
 from tlkit.report_evaluated import Evaluated
 from tlkit.report_exported import Exported
 from tlkit.report_finetuned import Finetuned
@@ -13,6 +14,7 @@ from tlkit.reporting import Interval, Path, Report, dumps, failure
 
 __all__ = [
     "Answer",
+    "ComparedRuns",
     "Evaluated",
     "Exported",
     "Finetuned",

@@ -14,11 +14,13 @@ if TYPE_CHECKING:
     from tlkit.run.getting import find_weights, get_weights, list_weights, verify_weights
     from tlkit.run.listing import backbones, compare, layers, recommend
     from tlkit.run.prediction import predict
+    from tlkit.run.versus import compare_runs
 
 __all__ = [
     "backbones",
     "check",
     "compare",
+    "compare_runs",
     "evaluate",
     "export",
     "find_weights",
@@ -35,6 +37,7 @@ JOBS = {
     "backbones": "listing",
     "check": "checking",
     "compare": "listing",
+    "compare_runs": "versus",
     "evaluate": "evaluation",
     "export": "exporting",
     "find_weights": "getting",

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tlkit.augmentation import RESIZING, shifted, strong, view
+from tlkit.augmentation import RESIZING, cutmix, erase, mixup, shifted, strong, view
 from tlkit.data import FITS, fits, see, stretch
 from tlkit.errors import MissingPackage
 
@@ -275,9 +275,64 @@ def test_strong_augmentation_varies_photos_each_in_its_own_way():
     assert found.std() > 10  # neither black nor white
 
 
-def test_strong_augmentation_without_its_package_says_what_to_install(monkeypatch):
+# Eight pictures of one colour each, and labels of eight classes.
+PLAINS = np.broadcast_to(np.arange(0, 240, 30, dtype=np.uint8)[:, None, None, None], (8, 24, 32, 3)).copy()
+OWN = np.eye(8, dtype="float32")
+
+
+def test_mixup_blends_photos_and_labels_by_the_same_shares():
+    pixels, labels = mixup(1.0)(PLAINS, OWN)
+    assert (pixels.shape, pixels.dtype, labels.dtype) == (PLAINS.shape, np.uint8, np.float32)
+    np.testing.assert_allclose(labels.sum(1), 1, atol=1e-6)
+    assert ((labels > 0).sum(1) <= 2).all() and (labels.max(1) < 1).any()
+    # Of one colour, the one that the labels' shares give, rounded to whole values.
+    assert (pixels == pixels[:, :1, :1, :1]).all()
+    np.testing.assert_allclose(pixels[:, 0, 0, 0], labels @ np.arange(0, 240, 30), atol=0.51)
+    assert (PLAINS[:, 0, 0, 0] == np.arange(0, 240, 30)).all()  # the batch itself is left alone
+
+
+def test_mixups_alpha_says_how_even_the_shares_are():
+    """Beta(a, a): a small one leaves nearly all of one photo, a large one half of each."""
+    few, many = (mixup(alpha)(PLAINS.repeat(40, 0), OWN.repeat(40, 0))[1].max(1) for alpha in (0.05, 8.0))
+    assert np.median(few) > 0.99 and np.median(many) < 0.75
+
+
+def test_cutmix_gives_each_photo_a_rectangle_of_another_and_labels_by_pixels():
+    pixels, labels = cutmix(1.0)(PLAINS, OWN)
+    assert (pixels.shape, pixels.dtype, labels.dtype) == (PLAINS.shape, np.uint8, np.float32)
+    assert (labels.max(1) < 1).any()
+    for number, (picture, shares) in enumerate(zip(pixels, labels, strict=True)):
+        colours, counts = np.unique(picture[..., 0], return_counts=True)
+        seen = np.zeros(8)
+        seen[colours // 30] = counts / (24 * 32)
+        np.testing.assert_allclose(shares, seen, atol=1e-6)
+        pasted = picture[..., 0] != PLAINS[number, 0, 0, 0]
+        rows, columns = pasted.any(1), pasted.any(0)
+        assert pasted.sum() == rows.sum() * columns.sum()  # one rectangle
+
+
+def test_erase_blanks_out_a_rectangle_of_up_to_the_share_of_each_side():
+    white = np.full((60, 40, 40, 3), 255, np.uint8)
+    erased = (erase(0.4)(white) == fits.BACKGROUND).all(3)
+    high, wide = erased.any(2).sum(1), erased.any(1).sum(1)
+    assert (erased.sum((1, 2)) == high * wide).all() and (erased.any((1, 2))).mean() > 0.5
+    assert 12 <= max(high) <= 17 and 12 <= max(wide) <= 17  # of 16, and a pixel for where it begins
+    assert len(set(high.tolist())) > 5
+
+
+@pytest.mark.parametrize(
+    ("make", "instead"),
+    [
+        (strong, "--augment default"),
+        (lambda: erase(0.3), "--erase 0"),
+        (lambda: mixup(0.4), "--mixup 0"),
+        (lambda: cutmix(0.4), "--cutmix 0"),
+    ],
+)
+def test_augmentation_without_its_package_says_what_to_install(monkeypatch, make, instead):
     monkeypatch.setitem(sys.modules, "keras_cv.layers", None)
     with pytest.raises(
-        MissingPackage, match=r"needs the package keras-cv, .* Install it with pip install 'keras-cv"
+        MissingPackage,
+        match=rf"needs the package keras-cv, .* Install it with pip install 'keras-cv.*, or use {instead}",
     ):
-        strong()
+        make()

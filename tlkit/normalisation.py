@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 from keras import Model, layers
@@ -20,7 +21,8 @@ def recalibrate(model: Model, batches: Iterable[np.ndarray]) -> None:
     variance of the means added; each batch counts by its photos. No other weight changes.
     """
     found = of(model)
-    means, squares = ([0.0] * len(found) for _ in range(2))
+    means: list[Any] = [0.0] * len(found)
+    squares: list[Any] = [0.0] * len(found)
     count = 0
     with _measuring(model):
         for batch in batches:

@@ -63,6 +63,18 @@ def duration(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds < 60 else f"{whole // 60} min {whole % 60} s"
 
 
+def span(seconds: float) -> str:
+    """A time that somebody chose, or that is about so long.
+
+    >>> span(50), span(600), span(630), span(7200)
+    ('50 s', '10 min', '10 min 30 s', '2 h')
+    """
+    parts = zip(divmod(round(seconds), 60), ("min", "s"), strict=True)
+    if seconds >= 3600:
+        parts = zip(divmod(round(seconds / 60), 60), ("h", "min"), strict=True)
+    return " ".join(f"{number} {unit}" for number, unit in parts if number) or "0 s"
+
+
 def names(names: Sequence[str]) -> str:
     more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
     return ", ".join(names[:SHOWN]) + more

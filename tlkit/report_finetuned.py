@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tlkit import printed
+from tlkit import printed, report_calibrated
+from tlkit.report_calibrated import Refused
 from tlkit.report_exported import Exported
 from tlkit.reporting import Interval, Path, Report
 
@@ -47,6 +48,17 @@ class Finetuned(Report):
     leaks: Sequence[Any] = ()  # rows of path, related: validation photos that training photos give away
     head_top1: float | None = None  # of the head alone on the same photos; null where nothing else is kept
     head_p: float | None = None  # of McNemar's exact test of the two, two-sided
+    kept_because: str | None = None  # null where there was nothing to choose
+    budget_seconds: float | None = None
+    cut: Sequence[str] = ()  # what was left out to keep to the budget
+    target: float | None = None  # share of photos right
+    target_reached: bool | None = None  # by val_top1
+    temperature: float = 1.0  # that probabilities were calibrated with; 1: not at all
+    calibration_error: float | None = None  # expected calibration error on the validation photos
+    calibration_error_before: float | None = None  # without the temperature
+    calibration_error_by_chance: float | None = None  # what exact probabilities show on so many photos
+    threshold: float | None = None  # where all classes are less likely: none of these; null: none is set
+    refused: Refused | None = None  # share, interval, count of validation photos below it
 
     def text(self) -> str:
         skipped = [printed.plain(row) for row in self.skipped]
@@ -59,7 +71,10 @@ class Finetuned(Report):
             ("guessing", f"{printed.percent(self.majority_top1)} by always naming the largest class"),
             ("kept", KEPT[self.kept]),
             *self._head(),
+            *self._target(),
+            *report_calibrated.facts(self, self.val_images),
             ("time", printed.duration(self.seconds)),
+            *self._budget(),
         ]
         if len({sum(row) for row in self.confusion}) > 1:  # else it is the top-1 once more
             balanced = printed.balanced(self.val_balanced_accuracy, self.val_balanced_accuracy_interval)
@@ -101,6 +116,20 @@ class Finetuned(Report):
                 f"{printed.percent(self.head_top1)} on the same photos: {told} (p = {self.head_p:.2g})",
             )
         ]
+
+    def _target(self) -> list[tuple[str, str]]:
+        if self.target is None:
+            return []
+        top1 = printed.top1(self.val_top1, self.val_images, self.val_top1_interval)
+        return [
+            ("target", f"{100 * self.target:.4g}%: {'reached' if self.target_reached else 'missed'}, {top1}")
+        ]
+
+    def _budget(self) -> list[tuple[str, str]]:
+        if self.budget_seconds is None:
+            return []
+        cut = f"{', '.join(self.cut)}; another run may differ" if self.cut else "nothing was left out"
+        return [("budget", f"{printed.span(self.budget_seconds)}: {cut}")]
 
     def _worse(self) -> list[str]:
         if self.head_top1 is None or self.head_p is None or self.head_p >= CHANCE:
@@ -172,4 +201,6 @@ class Finetuned(Report):
 
     @property
     def exit_code(self) -> int:
-        return 3 if any(export.refused for export in self.exports) else 0
+        if any(export.refused for export in self.exports):
+            return 3
+        return 4 if self.target_reached is False else 0

@@ -71,6 +71,16 @@ def losses(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return -log_softmax(logits.astype("float64"), axis=1)[np.arange(len(labels)), labels]
 
 
+def reached(verdict: Mapping[str, Any], target: float | None) -> bool:
+    """Whether so large a share of the slice is right; without a slice, or a target, it is not known to be."""
+    return target is not None and bool(verdict) and verdict["right"] >= target * verdict["of"]
+
+
+def only_head(logits: np.ndarray, labels: np.ndarray, why: str) -> Choice:
+    """The choice where nothing else was taught."""
+    return Choice(HEAD, f"the head alone was taught: {why}", {HEAD: judge(logits, labels)}, {})
+
+
 def _gain(differences: np.ndarray) -> tuple[float, float]:
     """Mean and standard error; of one photo nothing is known beyond noise."""
     count = len(differences)

@@ -2,7 +2,6 @@
 
 import os
 import platform
-import time
 from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
@@ -11,13 +10,26 @@ from typing import Any
 import keras
 
 import tlkit
-from tlkit import figures, files, formats
+from tlkit import calibration, classifier, figures, files, formats
 from tlkit import recipe as recipes
 from tlkit.formats import keras_file
 from tlkit.progress import SILENT, Silent
 from tlkit.recipe import Recipe
 from tlkit.report import Finetuned
-from tlkit.run import crossing, doubts, folder, gate, origin, seen, settling, shipping
+from tlkit.run import (
+    calibrating,
+    crossing,
+    doubts,
+    folder,
+    gate,
+    origin,
+    planning,
+    reading,
+    seen,
+    settling,
+    shipping,
+)
+from tlkit.run.clock import Clock
 from tlkit.run.learning import Lesson
 from tlkit.run.scratch import Scratch
 from tlkit.run.validating import validate
@@ -32,7 +44,7 @@ def finetune(
 
     `images` is a folder, a table's file, or rows in memory: what `data.scan` reads.
     """
-    started = time.perf_counter()
+    clock = Clock(recipe.budget)
     if isinstance(images, str | os.PathLike):
         images = Path(images)
     folder.check(images, output)
@@ -42,10 +54,11 @@ def finetune(
             converter.start()
         setting, lesson = settling.lesson(settling.settle(images, recipe, progress), progress)
         found, parted, recipe = setting.found, setting.parted, setting.recipe
-        sides = parted.sides
+        sides, lesson.clock = parted.sides, clock
         pictures = seen.some(found.root, parted.train, lesson.size, lesson.fit)
         setting = setting._replace(notes=(*setting.notes, *settling.told(seen.odd(pictures), progress)))
-        trial = shipping.attempt(converter, lesson, found.classes)
+        began, trial = clock.elapsed(), shipping.attempt(converter, lesson, found.classes)
+        planning.plan(lesson, trial, began)
         views = lesson.views()
         trial()
         run = _begin(setting, images, output)
@@ -54,8 +67,11 @@ def finetune(
         if recipe.folds:
             crossed = crossing.cross(lesson, views, found.classes, run)
             lesson, views = crossing.proper(lesson, views, sides)
-        kept = lesson.learn(views, run / "metrics.jsonl")
-        final = _save(lesson, run, found.classes)
+        taught = lesson.learn(views, run / "metrics.jsonl")
+        kept = taught.kept
+        fitted = calibrating.fit(lesson, views, kept)
+        setting = setting._replace(notes=(*setting.notes, *settling.told(fitted.notes, progress)))
+        final = _save(lesson, run, found.classes, fitted)
         drafts = shipping.drafts(converter, lesson, run, found.classes)  # converted while the model is asked
         table, beside = validate(final, lesson, run, found.classes)
         learned = figures.learned(table)
@@ -64,6 +80,8 @@ def finetune(
         files.write(run / "suspects.csv", doubts.text(suspects))
         judges = gate.Judges(found.root, sides.val, table.probabilities)
         exports = tuple(draft.settle(judges, progress) for draft in drafts)
+    if clock.cut:
+        folder.write_json(run / "run.json", folder.read_json(run / "run.json") | {"repeatable": False})
     report = Finetuned(
         run=run,
         backbone=recipe.backbone,
@@ -75,7 +93,7 @@ def finetune(
         val_top1_interval=figures.top1_interval(table),
         majority_top1=figures.majority_top1(table),
         selected_on_val=False,
-        seconds=time.perf_counter() - started,
+        seconds=clock.elapsed(),
         exports=exports,
         kept=kept,
         learned=learned,
@@ -89,6 +107,12 @@ def finetune(
         leaks=parted.leaks,
         head_top1=beside and beside.top1,
         head_p=beside and beside.p,
+        kept_because=taught.reason,
+        budget_seconds=recipe.budget,
+        cut=clock.cut,
+        target=recipe.target,
+        target_reached=None if recipe.target is None else figures.top1(table) >= recipe.target,
+        **calibration.measured(table.probabilities, table.true, fitted.temperature, fitted.threshold),
     )
     files.write(run / "result.json", report.json() + "\n")
     return report
@@ -107,7 +131,7 @@ def _begin(setting: settling.Setting, images: Any, output: Path | None) -> Path:
         "seed": setting.recipe.seed,
         "device": setting.device.name,
         "precision": setting.device.precision,
-        "repeatable": setting.device.repeatable and setting.recipe.augment != "strong",
+        "repeatable": setting.device.repeatable and reading.repeatable(setting.recipe),
         "tlkit": tlkit.__version__,
         "python": platform.python_version(),
         "versions": {name: metadata.version(name) for name in VERSIONS},
@@ -119,10 +143,14 @@ def _begin(setting: settling.Setting, images: Any, output: Path | None) -> Path:
     return run
 
 
-def _save(lesson: Lesson | Scratch, run: Path, classes: Sequence[str]) -> keras.Model:
-    """Write the model, in float32 whatever it was trained in, and its labels."""
-    final = keras_file.as_float32(lesson.model)
+def _save(
+    lesson: Lesson | Scratch, run: Path, classes: Sequence[str], fitted: calibration.Fitted
+) -> keras.Model:
+    """Write the model, calibrated and in float32 whatever it was trained in, and its labels."""
+    final = classifier.calibrated(keras_file.as_float32(lesson.model), fitted.temperature, fitted.threshold)
     files.write(run / "labels.txt", "".join(f"{name}\n" for name in classes))
+    about = folder.read_json(run / "run.json")
+    folder.write_json(run / "run.json", about | {"calibration": fitted.plain()})
     with files.whole(run / "model.keras") as draft:
         final.save(draft)
     return final

@@ -13,6 +13,7 @@ from tlkit.data import Photo
 from tlkit.progress import Silent
 from tlkit.recipe import Recipe
 from tlkit.run import choosing, reading, stepping
+from tlkit.run.clock import STEP, TRACING, Clock
 from tlkit.run.reading import Reading
 
 MEMORY = 2**30  # bytes that may be kept of what the frozen part of the trunk made of the views
@@ -29,6 +30,13 @@ class Sides(NamedTuple):
     @property
     def train(self) -> tuple[Photo, ...]:
         return self.fit + self.choose
+
+
+class Taught(NamedTuple):
+    """What a lesson leaves in its model."""
+
+    kept: str  # "head", "halfway", "fine-tuned" or "trained" (from scratch)
+    reason: str | None = None  # None where there was nothing to choose
 
 
 class Lesson:
@@ -50,6 +58,9 @@ class Lesson:
         self.head = classifier.part(model, "pool", "logits")
         self.learner = classifier.part(model, cut, "logits")
         self.alone: list[np.ndarray] | None = None  # from the cut on, the head alone: where another is kept
+        self.clock = Clock()
+        self.tracing = 0.0  # seconds that the first batch takes longer than others, once it was measured
+        self.took = (0.0, 0.0)  # seconds of a view of all photos: to the cut, and from there to its features
         self.kept: list[np.ndarray] = []  # by view: (photos, …) at the cut, of `sides.train`
 
     def about(self, sides: Sides, rows: Any) -> "Lesson":
@@ -60,22 +71,41 @@ class Lesson:
         return part
 
     def views(self) -> np.ndarray:
-        """(photos, views, width) features of the training photos; the first view is the phone's."""
+        """(photos, views, width) features of the training photos; the first view is the phone's.
+
+        Of the views as many as there is time for, and one at the least.
+        """
         photos = self.sides.train
         count = self.recipe.views or 1 if self.reading.varied else 1
-        found = []
+        found: list[np.ndarray] = []
         for number in range(count):
-            made = []
+            if number and not self.clock.fitting(1, sum(self.took)):
+                break
+            made, started = [], self.clock.elapsed()
             with self.progress.task(f"features {number + 1}/{count}", len(photos)) as task:
                 for batch in self._through_frozen(self.reading.batches(photos, number, BATCH), BATCH):
                     made.append(batch)
                     task.tick(len(batch))
+                at_cut = self.clock.elapsed()
                 found.append(_through(self.upper, made))
+                self.took = (at_cut - started, self.clock.elapsed() - at_cut)
             if sum(batch.nbytes for batch in made) * count <= MEMORY:
                 self.kept.append(np.concatenate(made))
+        self.clock.did("views", len(found), count)
         return np.stack(found, axis=1)
 
-    def learn(self, views: np.ndarray, metrics: Path) -> str:
+    def probe(self) -> tuple[float, float]:
+        """Seconds that a batch takes to its features, and that the first one takes longer."""
+        took = []
+        for _ in range(2):
+            started = self.clock.elapsed()
+            made = [*self._through_frozen(self.reading.batches(self.sides.train[:BATCH], 0, BATCH), BATCH)]
+            _through(self.upper, made)
+            took.append(self.clock.elapsed() - started)
+        self.tracing = max(0.0, took[0] - took[1])
+        return took[1], self.tracing
+
+    def learn(self, views: np.ndarray, metrics: Path) -> Taught:
         """Leave the best of three models in `model` and return its name.
 
         `head`, the solved head on the untouched trunk; `fine-tuned`; and `halfway` between the two, weight
@@ -85,26 +115,46 @@ class Lesson:
         write = files.json_lines(metrics)
         if not (self.recipe.epochs and self.sides.choose):  # nothing to choose between, or on
             self._solve(views, self.sides.train)
-            return "head"
+            return Taught("head")
+        started = self.clock.elapsed()
         self._solve(views[: len(self.sides.fit)], self.sides.fit)
+        self.clock.solved(self.clock.elapsed() - started)
         weights = {"head": self.model.get_weights()}
         alone = classifier.part(self.model, self.cut, "logits").get_weights()
         answers = {"head": self._of_slice()}
-        write({"phase": "head", **self._judged(answers["head"])})
-        self._finetune(lambda row: write(row | self._judged(self._of_slice())))
-        weights["fine-tuned"] = self.model.get_weights()
-        answers["fine-tuned"] = self._of_slice()
-        weights["halfway"] = [_middle(*pair) for pair in zip(*weights.values(), strict=True)]
-        self.model.set_weights(weights["halfway"])
-        answers["halfway"] = self._of_slice()
+        verdict = self._judged(answers["head"])
+        write({"phase": "head", **verdict})
 
-        choice = choosing.choose(answers, reading.labels(self.sides.choose))
+        reached = choosing.reached(verdict, self.recipe.target)
+        epochs = 0 if reached else self._affordable()
+        if not epochs:
+            why = "it reached the target" if reached else "there was no time for an epoch"
+            choice = choosing.only_head(answers["head"], self._labels(), why)
+        else:
+            self._finetune(epochs, write)
+            weights["fine-tuned"] = self.model.get_weights()
+            answers["fine-tuned"] = self._of_slice()
+            weights["halfway"] = [_middle(*pair) for pair in zip(*weights.values(), strict=True)]
+            self.model.set_weights(weights["halfway"])
+            answers["halfway"] = self._of_slice()
+            choice = choosing.choose(answers, self._labels())
         write(choice.row())
         self.model.set_weights(weights[choice.kept])
         self.alone = None if choice.kept == "head" else alone
         if choice.kept == "head":  # the slice has done its work: it may be learned from too
             self._solve(views, self.sides.train)
-        return choice.kept
+        return Taught(choice.kept, choice.reason)
+
+    def _affordable(self) -> int:
+        """Epochs that there is time for."""
+        epochs = self.recipe.epochs or 0
+        to_cut, from_cut = self.took
+        if self.reading.plain:  # some find what they need as it was kept
+            to_cut *= max(0.0, 1 - len(self.kept) / epochs)
+        share = len(self.sides.fit) / len(self.sides.train)
+        found = self.clock.fitting(epochs, share * (to_cut + STEP * from_cut), TRACING * self.tracing)
+        self.clock.did("epochs", found, epochs)
+        return found
 
     def asked(self, rows: np.ndarray) -> np.ndarray:
         """(photos, classes) logits of some of the training photos, seen as the phone sees them."""
@@ -143,27 +193,55 @@ class Lesson:
         seen = len(self.sides.fit)
         return self._logits(self.sides.choose, *(made[seen:] for made in self.kept[:1]))
 
-    def _judged(self, logits: np.ndarray) -> dict[str, Any]:
-        return choosing.judge(logits, reading.labels(self.sides.choose))._asdict()
+    def _labels(self) -> np.ndarray:
+        return reading.labels(self.sides.choose)
 
-    def _finetune(self, on_epoch: Callable[[dict[str, Any]], None]) -> None:
-        """Train the head and the unfrozen stages."""
+    def _judged(self, logits: np.ndarray) -> dict[str, Any]:
+        return choosing.judge(logits, self._labels())._asdict()
+
+    def _finetune(self, epochs: int, write: Callable[[dict[str, Any]], None]) -> None:
+        """Train the head and the unfrozen stages, until time is up or the target reached."""
         recipe = self.recipe
-        classifier.unfreeze(self.model, self.first)
+        classifier.unfreeze(self.model, self.first, batch_norm=self.recipe.batch_norm)
         size = min(recipe.batch_size, len(self.sides.fit))
+        steps = len(self.sides.fit) // size
+
+        def on_epoch(row: dict[str, Any]) -> bool:
+            verdict = self._judged(self._of_slice())
+            write(row | verdict)
+            if self.clock.over():
+                self.clock.did("epochs", row["steps"] / steps, recipe.epochs or 0)
+            return choosing.reached(verdict, recipe.target)
+
         training.fit(
             self.learner,
             self._epoch,
-            steps=len(self.sides.fit) // size,
+            steps=steps,
             batch_size=size,
-            epochs=recipe.epochs or 0,
+            epochs=epochs,
             learning_rate=recipe.learning_rate,
             ema=recipe.ema,
             **stepping.told(recipe, self.model),
             class_weights=self.reading.weights_in_order(self.sides.fit),
+            stop=self.clock.over,
             phase="fine-tuning",
             progress=self.progress,
             on_epoch=on_epoch,
+        )
+
+    def sweep(self, views: np.ndarray, **limits: Any) -> Iterator[tuple[float, float]]:
+        """Rates with their losses, as `training.sweep` tells them, from the solved head on."""
+        photos = self.sides.fit
+        self._solve(views[: len(photos)], photos)
+        classifier.unfreeze(self.model, self.first, batch_norm=self.recipe.batch_norm)
+        # In turn, the views that are known: others would be computed for these few steps alone.
+        known = max(1, len(self.kept))
+        return training.sweep(
+            self.learner,
+            lambda number: self._epoch(number % known if self.kept else number),
+            **stepping.told(self.recipe, self.model),
+            class_weights=self.reading.weights_in_order(photos),
+            **limits,
         )
 
     def _epoch(self, number: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:

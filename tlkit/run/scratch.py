@@ -11,8 +11,9 @@ from keras import Model
 from tlkit import backbones, classifier, files, training
 from tlkit.progress import Silent
 from tlkit.recipe import Recipe
-from tlkit.run import reading, stepping
-from tlkit.run.learning import BATCH, Sides
+from tlkit.run import choosing, reading, stepping
+from tlkit.run.clock import STEP, TRACING, Clock
+from tlkit.run.learning import BATCH, Sides, Taught
 from tlkit.run.reading import Reading
 
 
@@ -32,6 +33,8 @@ class Scratch:
         self.size = model.input_shape[1]
         self.fit = recipe.fit
         self.reading = Reading(root, recipe, self.size, model.output_shape[1])
+        self.clock = Clock()
+        self.tracing = self.took = 0.0  # seconds of the first batch's tracing and of a batch, once measured
         self.learner = learner
         self.answerer = classifier.part(model, None, "logits")
 
@@ -45,7 +48,21 @@ class Scratch:
         """(photos, 0, 0): features of random weights are none to learn from."""
         return np.empty((len(self.sides.train), 0, 0), np.float32)
 
-    def learn(self, views: np.ndarray, metrics: Path) -> str:
+    def probe(self) -> tuple[float, float]:
+        """Seconds that a batch takes to its logits, and that the first one takes longer."""
+        took = []
+        for _ in range(2):
+            started = self.clock.elapsed()
+            self.asked(np.arange(min(BATCH, len(self.sides.train))))
+            took.append(self.clock.elapsed() - started)
+        self.took, self.tracing = took[1], max(0.0, took[0] - took[1])
+        return self.took, self.tracing
+
+    def costs(self) -> tuple[float, float]:
+        """Seconds of an epoch, and those before the first."""
+        return STEP * self.took * len(self.sides.fit) / BATCH, TRACING * self.tracing
+
+    def learn(self, views: np.ndarray, metrics: Path) -> Taught:
         """Train `model` and return the name of what is kept; the figures of each epoch go to `metrics`.
 
         Batch normalisation learns too, on the statistics of its batches.
@@ -54,28 +71,59 @@ class Scratch:
         write = files.json_lines(metrics)
         self.learner.trainable = True
         size = min(recipe.batch_size, len(photos))
+        steps, wished = len(photos) // size, recipe.epochs or 0
+        epochs = max(1, self.clock.fitting(wished, *self.costs()))
+        self.clock.did("epochs", epochs, wished)
+
+        def on_epoch(row: dict[str, Any]) -> bool:
+            verdict = self._judged()
+            write(row | verdict)
+            if self.clock.over():
+                self.clock.did("epochs", row["steps"] / steps, wished)
+            return choosing.reached(verdict, recipe.target)
+
         training.fit(
             self.learner,
             self._epoch,
-            steps=len(photos) // size,
+            steps=steps,
             batch_size=size,
-            epochs=recipe.epochs or 0,
+            epochs=epochs,
             learning_rate=recipe.learning_rate,
             ema=recipe.ema,
             **stepping.told(recipe, self.model),
             auxiliary=backbones.auxiliary(recipe.backbone) or 0.0,
             class_weights=self.reading.weights_in_order(photos),
+            stop=self.clock.over,
             phase="training",
             progress=self.progress,
-            on_epoch=write,
+            on_epoch=on_epoch,
         )
-        return "trained"
+        return Taught("trained")
+
+    def _judged(self) -> dict[str, Any]:
+        """Of the photos kept aside, where some are and a target asks for it."""
+        if self.recipe.target is None or not self.sides.choose:
+            return {}
+        logits = self.asked(np.arange(len(self.sides.fit), len(self.sides.train)))
+        return choosing.judge(logits, reading.labels(self.sides.choose))._asdict()
 
     def asked(self, rows: np.ndarray) -> np.ndarray:
         """(photos, classes) logits of some of the training photos, seen as the phone sees them."""
         photos = self.sides.train
         batches = self.reading.batches([photos[row] for row in rows], 0, BATCH)
         return np.concatenate([training.answers(self.answerer, pixels, BATCH) for pixels in batches])
+
+    def sweep(self, views: np.ndarray, **limits: Any) -> Iterator[tuple[float, float]]:
+        """Rates with their losses, as `training.sweep` tells them, from random weights on."""
+        self.learner.trainable = True
+        return training.sweep(
+            self.learner,
+            self._epoch,
+            **stepping.told(self.recipe, self.model),
+            auxiliary=backbones.auxiliary(self.recipe.backbone) or 0.0,
+            class_weights=self.reading.weights_in_order(self.sides.fit),
+            **limits,
+        )
 
     def _epoch(self, number: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         photos, labels = self.sides.fit, reading.labels(self.sides.fit)

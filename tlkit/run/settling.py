@@ -5,13 +5,13 @@ from typing import Any, NamedTuple
 
 import keras
 
-from tlkit import augmentation, backbones, classifier, data, device, findings
+from tlkit import backbones, classifier, data, device, findings
 from tlkit.backbones.loading import Loaded
 from tlkit.device import Device
 from tlkit.errors import DataError, UsageError
 from tlkit.progress import Silent
 from tlkit.recipe import Recipe
-from tlkit.run import crossing, folder, origin, sizing, stepping
+from tlkit.run import applying, clock, crossing, folder, normalising, origin, reading, sizing, stepping
 from tlkit.run import sides as siding
 from tlkit.run.learning import Lesson
 from tlkit.run.scratch import Scratch
@@ -51,13 +51,14 @@ def settle(images: Any, recipe: Recipe, progress: Silent) -> Setting:
             "Use --weights none and one epoch or more, or --head linear or mlp.",
         )
     sizing.check(recipe)
+    clock.check(recipe)
+    applying.check(recipe)
     chosen = device.pick(recipe.device, recipe.precision)
     progress.note(f"Running on {chosen}.")
     loaded = None
     if recipe.weights != "none":  # before the photos are read: they may have to be fetched
         loaded = backbones.pretrained(recipe.backbone, recipe.weights, progress)
-    if recipe.augment == "strong":
-        augmentation.strong()  # a missing package is told now
+    reading.tints(recipe), reading.mixers(recipe)  # a missing package is told now
     found = data.scan(
         images,
         subfolders=recipe.subfolders,
@@ -69,6 +70,7 @@ def settle(images: Any, recipe: Recipe, progress: Silent) -> Setting:
         raise _unreadable(found)
     parted = siding.part(found, recipe)
     recipe = parted.recipe
+    applying.check(recipe)  # sizes may have said that nothing is trained
     if recipe.folds:
         crossing.of(crossing.pool(parted.sides), recipe)  # too many folds are told now
     lost = [row.detail for row in findings.usual_shape(found, recipe.fit)]
@@ -95,8 +97,11 @@ def _unreadable(found: data.Folder) -> DataError:
 
 def _unrepeatable(recipe: Recipe, chosen: Device) -> list[str]:
     notes = []
-    if recipe.augment == "strong":
-        notes.append("keras-cv draws numbers of its own: two runs with one seed differ.")
+    if not reading.repeatable(recipe):
+        notes.append(
+            "keras-cv draws numbers of its own: two runs with one seed differ, and a resumed run is not "
+            "bit-equal."
+        )
     if not chosen.repeatable:
         why = (
             "a GPU adds in no fixed order" if chosen.name != "CPU" else "TensorFlow was started before tlkit"
@@ -112,7 +117,10 @@ def lesson(setting: Setting, progress: Silent) -> tuple[Setting, Lesson | Scratc
     """
     model, learner = network(setting)
     recipe = resolved(setting.recipe, model)
-    notes = (*setting.notes, *auxiliary(recipe, learner))
+    of_norms = normalising.notes(recipe, setting.parted.train)
+    notes = (*setting.notes, *auxiliary(recipe, learner), *told(tuple(of_norms), progress))
+    if recipe.batch_norm == "recalibrate":
+        normalising.recalibrate(model, setting.found.root, setting.parted.train, recipe, progress)
     sides = crossing.pool(setting.parted.sides) if recipe.folds else setting.parted.sides
     about = (setting.found.root, sides, recipe, progress)
     made: Lesson | Scratch = Scratch(model, learner, *about) if recipe.scratch else Lesson(model, *about)
@@ -125,6 +133,7 @@ def network(setting: Setting) -> tuple[keras.Model, keras.Model]:
     settings: dict[str, Any] = {
         "image_size": recipe.image_size,
         "dropout": recipe.dropout,
+        "drop_path": recipe.drop_path,
         "policy": setting.device.policy,
         "seed": recipe.seed,
         "fit": recipe.fit,
@@ -148,11 +157,13 @@ def auxiliary(recipe: Recipe, learner: keras.Model) -> list[str]:
 
 
 def resolved(recipe: Recipe, model: keras.Model) -> Recipe:
-    """The recipe with the stage that `auto` means, and how steps are taken in full.
+    """The recipe with the stage that `auto` means, how batches are normalised and steps taken.
 
-    Raises `UsageError` if there is no such stage.
+    Raises `UsageError` if there is no such stage, or where a setting would do nothing in this network.
     """
     asked = recipe.unfreeze_from
     fresh = asked == "auto" and recipe.weights == "none"
     first = "all" if fresh else classifier.first_unfrozen(model, asked)
-    return stepping.settled(replace(recipe, unfreeze_from=first))
+    recipe = normalising.resolved(replace(recipe, unfreeze_from=first), model)
+    applying.check_dropped(recipe, model)
+    return stepping.settled(recipe)

@@ -35,3 +35,22 @@ def test_a_kept_model_that_is_worse_than_the_head_alone_says_so_first():
         assert unclear.text().startswith("x, 2 classes")
     nothing = replace(worse, learned=False).text().splitlines()
     assert nothing[0].startswith("Nothing was learned") and any("would have been" in line for line in nothing)
+
+
+def row(result: Finetuned, label: str) -> list[str]:
+    return [line.split(maxsplit=1)[1] for line in result.text().splitlines() if line.split()[0] == label]
+
+
+def test_a_budget_says_what_was_left_out():
+    assert row(REPORT, "budget") == []
+    assert row(replace(REPORT, budget_seconds=600.0), "budget") == ["10 min: nothing was left out"]
+    cut = replace(REPORT, budget_seconds=90.0, cut=("1 of 5 views", "2 of 5 epochs"))
+    assert row(cut, "budget") == ["1 min 30 s: 1 of 5 views, 2 of 5 epochs; another run may differ"]
+
+
+def test_a_target_is_judged_by_the_reported_photos_and_a_miss_has_an_exit_code():
+    top1 = "94.0% (141 of 150; 95% interval 89.1% to 96.8%)"
+    missed, reached = (replace(REPORT, target=share, target_reached=share < 0.94) for share in (0.95, 0.935))
+    assert row(missed, "target") == [f"95%: missed, {top1}"]
+    assert row(reached, "target") == [f"93.5%: reached, {top1}"]
+    assert (missed.exit_code, reached.exit_code, REPORT.exit_code) == (4, 0, 0)

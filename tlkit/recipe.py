@@ -45,8 +45,12 @@ class Recipe:
         lower=8,
         upper=2048,
     )
-    learning_rate: float = knob(
-        2e-4, "Peak rate: of the last layers in fine-tuning, of all from scratch.", above=0, upper=10
+    learning_rate: float | None = knob(
+        None,
+        "Peak rate: of the last layers in fine-tuning, of all from scratch. 1e-4 and 1e-3 if not given, ten "
+        "times that with sgd.",
+        above=0,
+        upper=10,
     )
     optimizer: str = knob("adamw", "What takes the steps.", choices=("adamw", "adam", "sgd"))
     momentum: float | None = knob(
@@ -152,7 +156,8 @@ class Recipe:
     )
     target: float | None = knob(
         None,
-        "Stop as soon as so many photos are right, of training photos kept apart: 95% or 0.95.",
+        "Stop as soon as so many photos are right, of training photos kept apart: 95% or 0.95. The exit code "
+        "is 4 if the photos to validate miss it.",
         parse=settings.share,
         above=0,
         upper=1,

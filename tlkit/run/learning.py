@@ -219,7 +219,7 @@ class Lesson:
             steps=steps,
             batch_size=size,
             epochs=epochs,
-            learning_rate=recipe.learning_rate,
+            learning_rate=stepping.peak(recipe),
             ema=recipe.ema,
             **stepping.told(recipe, self.model),
             class_weights=self.reading.weights_in_order(self.sides.fit),

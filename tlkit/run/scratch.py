@@ -88,7 +88,7 @@ class Scratch:
             steps=steps,
             batch_size=size,
             epochs=epochs,
-            learning_rate=recipe.learning_rate,
+            learning_rate=stepping.peak(recipe),
             ema=recipe.ema,
             **stepping.told(recipe, self.model),
             auxiliary=backbones.auxiliary(recipe.backbone) or 0.0,

@@ -44,8 +44,22 @@ def test_what_is_given_stays_and_is_not_told_as_chosen():
         0, 2, ("8 photos a class: the head alone (by size; --epochs decides otherwise).",)
     )  # fmt: skip
     assert sized(8, epochs=3, views=2) == (3, 2, ())
-    assert sized(8, unfreeze_from="stage4") == (5, 5, ())  # asks for fine-tuning
-    assert sized(8, unfreeze_from="none")[0] == 0
+    assert sized(8, unfreeze_from="none")[0] == sized(8, batch_norm="recalibrate")[0] == 0
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"unfreeze_from": "stage4"},
+        {"batch_norm": "train"},
+        {"learning_rate": 1e-4},
+        {"mixup": 0.2},
+        {"ema": 0.9},
+    ],
+    ids=str,
+)
+def test_who_says_how_to_fine_tune_gets_it_however_few_the_photos(given):
+    assert sized(8, **given) == (5, 5, ())
 
 
 def test_from_scratch_no_size_and_no_views():

@@ -8,11 +8,16 @@ from tlkit import balance
 from tlkit.data import Photo
 from tlkit.errors import UsageError
 from tlkit.printed import photos, shown
-from tlkit.recipe import Recipe
+from tlkit.recipe import KNOBS, Recipe
 from tlkit.run import reading
 
 FEW = 10  # training photos a class, on average, up to which a set is few-shot
 MANY = 20_000  # training photos, above which it is large
+# Settings that say how a network is trained, and nothing to a head that is solved.
+TRAINING = (
+    *("learning_rate", "momentum", "weight_decay", "clip_norm", "layer_decay", "label_smoothing", "ema"),
+    *("drop_path", "mixup", "cutmix", "erase"),
+)
 
 
 class Size(NamedTuple):
@@ -48,11 +53,16 @@ def check(recipe: Recipe) -> None:
 
 
 def size(recipe: Recipe, train: Sequence[Photo]) -> Size:
-    """The size that a set counts as; who names a stage to unfreeze wants to fine-tune, however few."""
+    """The size that a set counts as; who says how to fine-tune wants it, however few photos there are."""
     if len(train) > MANY:
         return LARGE
     few = len(train) <= FEW * len({photo.label for photo in train})
-    return FEW_SHOT if few and recipe.unfreeze_from in ("auto", "none") else NORMAL
+    return FEW_SHOT if few and not _how_to_train(recipe) else NORMAL
+
+
+def _how_to_train(recipe: Recipe) -> bool:
+    given = any(getattr(recipe, name) != KNOBS[name].default for name in TRAINING)
+    return given or recipe.unfreeze_from not in ("auto", "none") or recipe.batch_norm == "train"
 
 
 def sized(recipe: Recipe, train: Sequence[Photo]) -> tuple[Recipe, tuple[str, ...]]:

@@ -42,11 +42,11 @@ def write(run, table):
     (run / "predictions.csv").write_text(table.csv(), encoding="utf-8")
 
 
-def mistake(run, *wrong):
-    """The run names all its photos rightly but these."""
+def mistake(run, *wrong, by=1):
+    """The run names all its photos rightly but these, each as a class that stands so much further on."""
     table = read(run)
     answers = table.true.copy()
-    answers[list(wrong)] = (answers[list(wrong)] + 1) % 3
+    answers[list(wrong)] = (answers[list(wrong)] + by) % 3
     write(run, figures.Table.of(table.paths, table.labels, table.true, np.eye(3)[answers] * 0.9))
 
 
@@ -122,6 +122,20 @@ def test_more_than_ten_photos_are_counted_in_the_text_and_all_in_json(runs):
         "second": "brick",
         "right": "second",
     }
+
+
+def test_photos_that_one_names_rightly_come_first(runs):
+    mistake(runs[0], 0, 5, by=1)
+    mistake(runs[1], 0, 3, by=2)
+    found = tlkit.compare(*runs)
+    paths = read(runs[0]).paths
+    assert [(row.path, row.right) for row in found.differing] == [
+        (paths[3], "first"),
+        (paths[5], "second"),
+        (paths[0], None),
+    ]
+    last = found.text().splitlines()[-1]
+    assert last == f"  {paths[0]}: grass or gravel? It is brick, neither is right."
 
 
 def test_photos_are_known_by_content_and_classes_by_name(runs):

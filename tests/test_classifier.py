@@ -8,6 +8,7 @@ from tlkit.data import FITS
 from tlkit.errors import UsageError
 from tlkit.formats import keras_file
 from tlkit.formats.about import About
+from tlkit.weights import keras_config
 
 TEST = "efficientnet_test"
 
@@ -220,3 +221,38 @@ def test_dropout_of_a_top_is_drawn_by_the_seed():
     ]
     assert len(states[0]) == 1
     assert np.array_equal(states[0], states[1]) and not np.array_equal(states[0], states[2])
+
+
+def test_drop_path_leaves_branches_out_in_training_and_not_in_inference(tmp_path):
+    """Of a network that is otherwise the same; also after it was saved and loaded."""
+    photos = np.random.default_rng(0).integers(0, 256, (4, 16, 16, 3)).astype("float32")
+    plain, dropping, again = (
+        classifier.build(
+            "resnet_cifar_test", "ab", image_size=16, weights=None, dropout=0.0, drop_path=share, seed=1
+        )
+        for share in (0.0, 0.6, 0.6)
+    )
+    names = [layer.name for layer in dropping.layers if layer.name.endswith("_drop_path")]
+    assert names == ["stage2_block1_drop_path", "stage3_block1_drop_path"]  # the more, the later
+    assert [dropping.get_layer(name).rate for name in names] == [0.3, 0.6]
+    expected = plain.predict_on_batch(photos)
+    np.testing.assert_array_equal(dropping.predict_on_batch(photos), expected)
+    for model in (plain, dropping, again):  # batch normalisation would differ in training as well
+        classifier.unfreeze(model, "all")
+    in_training = [np.asarray(model(photos, training=True)) for model in (plain, dropping, again)]
+    np.testing.assert_allclose(in_training[0], expected, atol=1e-6)
+    assert abs(in_training[1] - expected).max() > 1e-3
+    np.testing.assert_array_equal(in_training[1], in_training[2])  # the seed says which
+    assert abs(np.asarray(dropping(photos, training=True)) - in_training[1]).max() > 1e-3
+    dropping.save(tmp_path / "model.keras")
+    np.testing.assert_array_equal(saved.load(tmp_path / "model.keras").predict_on_batch(photos), expected)
+    keras_config.read(tmp_path / "model.keras")
+    assert saved.fits(saved.read(tmp_path / "model.keras"), "resnet_cifar_test", "option_a")
+
+
+def test_drop_path_of_a_network_without_residual_branches_is_refused():
+    for name, reason in (("lenet_test", "it has no residual"), ("plain20_cifar", "a plain network has no")):
+        with pytest.raises(UsageError, match=f"{name}: drop_path would do nothing: {reason}"):
+            classifier.build(name, "ab", weights=None, drop_path=0.1)
+    with pytest.raises(UsageError, match="lenet_test: drop_path would do nothing"):
+        classifier.from_scratch("lenet_test", "ab", drop_path=0.1)

@@ -13,10 +13,10 @@ from tlkit.errors import TlkitError
 
 if TYPE_CHECKING:
     from tlkit.progress import Silent
-    from tlkit.report import ComparedRuns, Evaluated, Exported, Finetuned, Predicted, Report
+    from tlkit.report import ComparedRuns, Evaluated, Exported, Finetuned, Predicted, Rates, Report
 
 __version__ = "0.1.0"
-__all__ = ["TlkitError", "check", "compare", "evaluate", "export", "finetune", "predict"]
+__all__ = ["TlkitError", "check", "compare", "evaluate", "export", "find_rate", "finetune", "predict"]
 
 
 def check(
@@ -85,6 +85,33 @@ def finetune(
     from tlkit import run
 
     return run.finetune(_source(images), loaded, output=_path(output), progress=_heard(progress))
+
+
+def find_rate(
+    images: Any,
+    *,
+    recipe: str | PathLike[str] | None = None,
+    progress: "Silent | None" = None,
+    **settings: Any,
+) -> "Rates":
+    """Look for the learning rate of a run: `tlkit finetune --find-lr`.
+
+    About a hundred steps of what `finetune` would do with the same `images`, `recipe` and `settings`
+    are taken, each at a higher rate, until the loss is far above its best. Nothing is kept of it.
+
+    Raises what `finetune` raises, and `UsageError` for settings that would do nothing here.
+
+        rate = tlkit.find_rate("images").suggestion
+        tlkit.finetune("images", learning_rate=rate)
+    """
+    from tlkit import rates
+    from tlkit.recipe import load
+
+    loaded = load(recipe, **settings)
+    rates.refuse(settings, loaded.epochs)
+    from tlkit import run
+
+    return run.find_rate(_source(images), loaded, progress=_heard(progress))
 
 
 def evaluate(

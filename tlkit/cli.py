@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from tlkit import __version__, networks, progress, recipe, report, shipped
+from tlkit import __version__, networks, progress, rates, recipe, report, shipped
 from tlkit.cli_weights import weights
 from tlkit.commands import Commands, job, show, write
 from tlkit.options import Count, knobs, known_backbones, known_recipes, some, spoken
@@ -77,9 +77,20 @@ def check(
     type=NEW,
     help="Where the run is written; new or empty. [default: runs/NNN-BACKBONE]",
 )
+@click.option(
+    "--find-lr",
+    is_flag=True,
+    help="Look for a learning rate instead: show the loss while the rate climbs, and suggest one.",
+)
 @spoken
 def finetune(
-    images: Path, name: str | None, output: Path | None, as_json: bool, told: progress.Silent, **given: Any
+    images: Path,
+    name: str | None,
+    output: Path | None,
+    find_lr: bool,
+    as_json: bool,
+    told: progress.Silent,
+    **given: Any,
 ) -> None:
     """Fine-tune a backbone and export a phone model.
 
@@ -91,8 +102,14 @@ def finetune(
         tlkit finetune --recipe head-only data/textures
     """
     settings = recipe.load(name, **{**given, "export": given["export"] or None})  # Click's "not given" is ()
+    if find_lr:
+        rates.refuse({**given, "output": output}, settings.epochs)
     catalogue.check(settings.backbone, settings.weights)  # before Keras loads, which takes seconds
-    show(job("finetune")(images, settings, output=output, progress=told), as_json)
+    if find_lr:
+        result = job("find_rate")(images, settings, progress=told)
+    else:
+        result = job("finetune")(images, settings, output=output, progress=told)
+    show(result, as_json)
 
 
 @cli.command()

@@ -9,6 +9,7 @@ from tlkit.report_evaluated import Evaluated
 from tlkit.report_exported import Exported
 from tlkit.report_finetuned import Finetuned
 from tlkit.report_predicted import Answer, Predicted, Prediction
+from tlkit.report_rates import Rates
 from tlkit.report_recipes import Recipes, RecipeText
 from tlkit.reporting import Interval, Path, Report, dumps, failure
 
@@ -22,6 +23,7 @@ __all__ = [
     "Path",
     "Predicted",
     "Prediction",
+    "Rates",
     "RecipeText",
     "Recipes",
     "Report",

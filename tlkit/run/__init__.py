@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tlkit.run.getting import find_weights, get_weights, list_weights, verify_weights
     from tlkit.run.listing import backbones, compare, layers, recommend
     from tlkit.run.prediction import predict
+    from tlkit.run.sweeping import find_rate
     from tlkit.run.versus import compare_runs
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "compare_runs",
     "evaluate",
     "export",
+    "find_rate",
     "find_weights",
     "finetune",
     "get_weights",
@@ -40,6 +42,7 @@ JOBS = {
     "compare_runs": "versus",
     "evaluate": "evaluation",
     "export": "exporting",
+    "find_rate": "sweeping",
     "find_weights": "getting",
     "finetune": "finetuning",
     "get_weights": "getting",

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,6 +12,7 @@ import pytest
 from tlkit import figures, report
 from tlkit.figures import Table
 from tlkit.report import Answer, Evaluated, Exported, Finetuned, Predicted, Prediction
+from tlkit.report_calibrated import Refused
 
 
 class Skipped(NamedTuple):
@@ -309,11 +311,49 @@ def test_predictions_hold_top_or_error():
         {
             "path": "a.jpg",
             "top": [{"label": "cat", "probability": 0.921}, {"label": "dog", "probability": 0.0625}],
+            "rejected": False,
         },
         {"path": "dir/b.jpg", "error": "cut off"},
     ]
-    assert json.loads(ANSWERS.json()) == {"schema": 1, "predictions": rows, "notes": []}
+    told = json.loads(ANSWERS.json())
+    assert told == {"schema": 1, "predictions": rows, "notes": [], "threshold": None}
     assert [json.loads(line) for line in ANSWERS.jsonl().splitlines()] == rows
+
+
+def test_what_is_below_the_threshold_is_none_of_these():
+    unsure = Prediction(Path("c.jpg"), (Answer("cat", 0.61), Answer("dog", 0.39)), rejected=True)
+    found = Predicted((ANSWERS.predictions[0], unsure), threshold=0.7)
+    assert found.text() == "a.jpg  92% cat, 6% dog\nc.jpg  none of these (61% cat, 39% dog)"
+    told = json.loads(found.json())
+    assert told["threshold"] == 0.7 and [row["rejected"] for row in told["predictions"]] == [False, True]
+
+
+def test_the_price_of_none_of_these_is_told_with_its_interval():
+    measured = {
+        "temperature": 1.25,
+        "calibration_error": 0.021,
+        "calibration_error_before": 0.045,
+        "calibration_error_by_chance": 0.019,
+        "threshold": 0.6312,
+        "refused": Refused(0.0467, (0.0228, 0.0931), 7),
+    }
+    for told in (replace(FINETUNED, **measured), replace(EVALUATED, images=150, **measured)):
+        lines = [" ".join(line.split()) for line in told.text().splitlines()]
+        assert (
+            "calibrated probabilities 2.1% off, 4.5% before; exact ones show 1.9% on so many photos" in lines
+        )
+        assert (
+            "threshold 63.1%, below it none of these: refuses 4.7% "
+            "(7 of 150; 95% interval 2.3% to 9.3%)" in lines
+        )
+        assert json.loads(told.json())["refused"] == {
+            "share": 0.0467,
+            "interval": [0.0228, 0.0931],
+            "count": 7,
+        }
+        without = replace(told, temperature=1.0, threshold=None, refused=None)
+        assert "threshold" not in without.text() and "before" not in without.text()
+    assert "calibrated" not in FINETUNED.text() and "threshold" not in EVALUATED.text()
 
 
 def test_an_unreadable_photo_ends_with_one():

@@ -24,7 +24,7 @@ DOUBT = 2.0  # how strongly the temperature is held at 1, in photos
 BINS, FULL = 10, 10  # at most so many bins; photos in one, at the least
 DRAWS = 200  # of made-up truths, for the error that chance alone makes
 # int8 files tell probabilities in 256 steps of which the last is 0.9961: a threshold above would refuse all.
-HIGHEST = 0.99
+HIGHEST = 0.995
 DIGITS = 4  # of a temperature and of a threshold, as its layer's name and every file have it
 
 

@@ -1,7 +1,8 @@
 """The run folder: what a run leaves behind, and how a later command finds it again.
 
 recipe.toml       every setting as run
-run.json          seed, device, versions, backbone, where the photos lie
+run.json          seed, device, versions, backbone, where the photos lie, and what the model's
+                  probabilities were calibrated on and with
 split.csv         each photo: path below the photos' folder, label, split, sha256; --split reads it
 seen.jpg          some photos to train on, exactly as the network sees them
 folds.csv         with --folds, each photo's answer by the model that did not see its fold: as

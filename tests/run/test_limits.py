@@ -33,11 +33,11 @@ def test_a_target_without_epochs_judges_the_end(few, tmp_path, settings):
 def test_a_run_keeps_to_its_budget_and_says_what_it_left_out(textures, tmp_path, settings):
     """A margin of 10 s, on a machine that has as much to do as when it was measured."""
     done = tlkit.finetune(
-        textures, output=tmp_path / "run", epochs=10_000, budget="60s", unfreeze_from="stage5", **settings
+        textures, output=tmp_path / "run", epochs=10_000, budget="90s", unfreeze_from="stage5", **settings
     )
-    assert 30 < done.seconds <= 70 and done.exports[0].top1 is not None
-    [left_out] = done.cut
-    assert left_out.endswith("of 10,000 epochs") and float(left_out.split()[0]) > 1
-    assert "budget      1 min: " in done.text() and done.budget_seconds == 60
+    assert done.seconds <= 100 and done.exports[0].top1 is not None
+    [trained] = [told for told in done.cut if told.endswith(" of 10,000 epochs")]
+    assert float(trained.split()[0]) > 1
+    assert f"1 min 30 s: {', '.join(done.cut)}; another run may differ" in done.text()
     assert not json.loads((tmp_path / "run" / "run.json").read_text())["repeatable"]
-    assert recipe.load(Path(done.run) / "recipe.toml").budget == 60
+    assert recipe.load(Path(done.run) / "recipe.toml").budget == done.budget_seconds == 90

@@ -52,8 +52,9 @@ def _end_with(parent: int, scratch: str) -> None:
 
 
 def _answer(job: dict[str, Any]) -> dict[str, Any]:
+    started = time.perf_counter()
     try:
-        return _convert(**job)
+        return _convert(**job) | {"seconds": time.perf_counter() - started}
     except TlkitError as error:
         return {"kind": type(error).__name__, "message": error.message, "hint": error.hint}
     except Exception as error:

@@ -38,6 +38,7 @@ class Converted:
     operations: dict[str, int]  # of a TFLite file: how often each occurs
     integer_share: float | None  # share of operations that compute in integers
     max_difference: float  # of probabilities, to the Keras model, on a few made-up photos
+    seconds: float  # that it took, once the child was there
 
 
 class Converter:

@@ -57,8 +57,8 @@ def finetune(
         sides, lesson.clock = parted.sides, clock
         pictures = seen.some(found.root, parted.train, lesson.size, lesson.fit)
         setting = setting._replace(notes=(*setting.notes, *settling.told(seen.odd(pictures), progress)))
-        began, trial = clock.elapsed(), shipping.attempt(converter, lesson, found.classes)
-        planning.plan(lesson, trial, began)
+        trial = shipping.attempt(converter, lesson, found.classes)
+        planning.plan(lesson, trial)
         views = lesson.views()
         trial()
         run = _begin(setting, images, output)

@@ -16,17 +16,15 @@ ITERATIONS = 30  # of L-BFGS for a penalty, about
 STEADY = 3.0  # seconds for what has no measure: folders, the saved model, doubts
 
 
-def plan(lesson: Lesson | Scratch, trial: Callable[[], None], began: float) -> None:
+def plan(lesson: Lesson | Scratch, trial: Callable[[], float]) -> None:
     """Set the time for the ending aside; refuse a budget that the least run does not keep.
 
-    `trial` waits for the conversions that were begun at `began`, by the lesson's clock: without
-    a budget nobody waits here.
+    `trial` is what `shipping.attempt` returned: without a budget nobody waits for it here.
     """
     clock: Clock = lesson.clock
     if clock.budget is None:
         return
-    trial()
-    converted = clock.elapsed() - began
+    converted = trial()
     batch, tracing = lesson.probe()
     files = len(shipping.wanted(lesson.recipe))
     asked = -(-len(lesson.sides.val) // BATCH) * batch

@@ -22,11 +22,14 @@ def wanted(recipe: Recipe) -> list[tuple[str, str]]:
 
 def attempt(
     converter: formats.Converter, lesson: Lesson | Scratch, classes: Sequence[str]
-) -> Callable[[], None]:
-    """Convert the untrained network while features are computed; what returns waits for the outcome."""
+) -> Callable[[], float]:
+    """Convert the untrained network while features are computed.
+
+    What returns waits for the outcome, and tells the seconds that all files took.
+    """
     asked = wanted(lesson.recipe)
     if not asked:
-        return lambda: None
+        return lambda: 0.0
     scratch = tempfile.TemporaryDirectory(prefix="tlkit-")
     source = Path(scratch.name) / "untrained.keras"
     lesson.model.save(source)
@@ -39,10 +42,10 @@ def attempt(
         for name, scheme in asked
     ]
 
-    def wait() -> None:
-        for job in jobs:
-            job.result()
+    def wait() -> float:
+        seconds = sum(job.result().seconds for job in jobs)
         scratch.cleanup()
+        return seconds
 
     return wait
 

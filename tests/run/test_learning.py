@@ -10,6 +10,7 @@ from tlkit.data import split
 from tlkit.progress import SILENT
 from tlkit.run.clock import Clock
 from tlkit.run.learning import Lesson, Sides
+from tlkit.run.scratch import Scratch
 
 CHOSEN = {"backbone": "efficientnet_test", "weights": "none", "unfreeze_from": "stage5", "image_size": 64}
 CHOSEN |= {"learning_rate": 0.01, "views": 2}
@@ -99,3 +100,33 @@ def test_views_are_left_out_for_want_of_time(taught):
     part.clock = Clock(100, now=Hours(9))
     assert part.views().shape == (8, 3, views.shape[-1]) and part.clock.cut == ("3 of 6 views",)
     assert np.array_equal(part.kept[0], lesson.kept[0][:8])
+
+
+@pytest.fixture
+def scratch(found, tmp_path):
+    """Have lenet5 learn from scratch; the rows of its figures."""
+    folder, sides = found
+
+    def run(clock=None, sides=sides, **given):
+        chosen = recipe.load(backbone="lenet5", weights="none", head="top", learning_rate=0.003, **given)
+        model, learner = classifier.from_scratch("lenet5", folder.classes, dropout=0.0)
+        lesson = Scratch(model, learner, folder.root, sides, chosen, SILENT)
+        lesson.clock = clock or Clock()
+        lesson.learn(lesson.views(), tmp_path / "metrics.jsonl")
+        return [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+
+    return run
+
+
+def test_from_scratch_a_target_ends_training_where_photos_are_kept_aside(scratch, found):
+    rows = scratch(target=0.45, epochs=40)
+    shares = [row["right"] / row["of"] for row in rows]
+    assert len(rows) < 40 and shares[-1] >= 0.45 and all(share < 0.45 for share in shares[:-1])
+    rows = scratch(target=0.01, epochs=2, sides=Sides(found[1].train, (), ()))
+    assert len(rows) == 2 and "right" not in rows[0]
+
+
+def test_from_scratch_training_stops_when_time_is_up(scratch):
+    clock = Clock(100, now=Hours(6))
+    rows = scratch(clock, epochs=8, batch_size=16)
+    assert rows[-1]["steps"] % 3 and clock.cut == (f"{rows[-1]['steps'] / 3:.3g} of 8 epochs",)

@@ -56,6 +56,7 @@ def test_of_the_head_alone_every_photo_is_asked_by_one_that_did_not_see_it(lesso
         model = classifier.build(TEST, ["a", "b", "c"], weights=None, head="mlp")
         taught.head = classifier.part(model, "pool", "logits")
         taught.recipe = recipe.load(head="mlp", backbone=TEST)
+        taught._solve(views, taught.sides.train)  # as in a run: it is compiled then
     truth = np.array([photo.label for photo in taught.sides.train])
     before = [weight.copy() for weight in taught.head.get_weights()]
     logits, labels = calibrating.held_out(taught, views, "head")

@@ -47,8 +47,9 @@ def _of_heads(lesson: Lesson, views: np.ndarray) -> tuple[np.ndarray, np.ndarray
     if lesson.recipe.head == "linear":
         places, logits = heads.held_out(views, labels, classes, folds, seed, counted)
     else:
-        # A fresh one: what is in the lesson's head has seen all folds.
-        fresh = keras.models.clone_model(lesson.head)
+        # A fresh one: what is in the lesson's head has seen all folds. Of a part that is not compiled, as
+        # Keras would clone the optimizer too.
+        fresh = keras.models.clone_model(keras.Model(lesson.head.input, lesson.head.output))
         places, logits = heads.trained_without(fresh, views, labels, folds, seed, counted)
     # Who answers for a class that lies in one fold has never seen it.
     alone = [label for label in np.unique(labels) if len(np.unique(folds[labels == label])) < 2]

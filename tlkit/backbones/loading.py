@@ -36,7 +36,7 @@ class Loaded(NamedTuple):
     publisher: str  # a key of the family's `names`, or "tlkit"
     geometry: str
     pixels: Pixels
-    image_size: int | None  # that its figures are of; None: the backbone's own
+    image_size: int | None  # of its figures, or of a model that was trained; None: the backbone's own
     tensors: Mapping[str, np.ndarray] | None  # None: a .weights.h5, which Keras itself reads
     classes: int | None  # of its top; None: it has none
 
@@ -201,7 +201,7 @@ def own(backbone: str, family: Any, path: Path) -> Loaded:
         publisher="tlkit",
         geometry=geometry,
         pixels=found.pixels,
-        image_size=None,
+        image_size=found.shape[0] if found.shape else None,
         tensors=found.tensors,
         classes=found.classes,
     )

@@ -58,6 +58,7 @@ def settle(images: Any, recipe: Recipe, progress: Silent) -> Setting:
     loaded = None
     if recipe.weights != "none":  # before the photos are read: they may have to be fetched
         loaded = backbones.pretrained(recipe.backbone, recipe.weights, progress)
+        recipe = replace(recipe, image_size=recipe.image_size or sizing.side(loaded))
     reading.tints(recipe), reading.mixers(recipe)  # a missing package is told now
     found = data.scan(
         images,

@@ -74,13 +74,15 @@ def test_sgd_keeps_its_momentum(given):
 @pytest.mark.parametrize(
     ("optimizer", "given", "decay"), [("adamw", None, 0.01), ("adamw", 0.4, 0.4), ("adam", None, 0)]
 )
-def test_adam_steps_by_its_rate_and_adamw_decays_kernels(optimizer, given, decay):
-    (_, found), _ = fitted(optimizer=optimizer, weight_decay=given)
+def test_adam_steps_by_a_weights_own_rate_and_adamw_decays_kernels(optimizer, given, decay):
+    model, share = built(), 0.25
+    shares = {model.trainable_weights[0].path: share}
+    (_, found), _ = fitted(model, optimizer=optimizer, weight_decay=given, shares=shares)
     # After one step the moments are 0.1 of the gradient and 0.001 of its square, and Keras adds 1e-7 to the
     # root of the latter before it corrects both: what is left of a gradient is its sign.
     kernel, bias = [RATE * g / (abs(g) + 1e-7 / 0.001**0.5) for g in gradients(KERNEL, BIAS)]
     # 1 - 0.999 in float32 is off by a hundred-thousandth.
-    close(found, [KERNEL * (1 - RATE * decay) - kernel, BIAS - bias], atol=1e-5)
+    close(found, [KERNEL * (1 - share * RATE * decay) - share * kernel, BIAS - bias], atol=1e-5)
 
 
 def test_decay_of_sgd_follows_a_weights_own_rate_and_spares_biases():

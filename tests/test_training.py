@@ -117,41 +117,6 @@ def test_the_rate_warms_up_and_falls_along_a_cosine():
     assert rates == pytest.approx(warm_up + cosine, rel=1e-5)
 
 
-def test_a_share_scales_the_rate_of_its_weight():
-    """The first step of Adam has the size of the rate, whatever the gradient."""
-    moved = {}
-    for share in (1.0, 0.25):
-        model = build("stage5")
-        path = model.get_layer("logits").kernel.path
-        before = model.get_layer("logits").kernel.numpy().copy()
-        fit(model, photos(8), epochs=1, optimizer="adam", shares={path: share})
-        moved[share] = np.abs(np.asarray(model.get_layer("logits").kernel) - before).mean()
-    assert moved[0.25] == pytest.approx(0.25 * moved[1.0], rel=0.02)
-
-
-def test_weight_decay_spares_biases():
-    """Labels that the model already expects give no gradient: what is left is the decay."""
-    model = build("none")
-    bias, kernel = model.get_layer("logits").bias, model.get_layer("logits").kernel
-    bias.assign([200.0, 0.0, 0.0])  # e^-200 is 0 in float32
-    before = kernel.numpy().copy()
-    pixels, _ = photos(8)
-    fit(model, (pixels, np.zeros(8, int)), epochs=5, optimizer="adamw")
-    assert np.array_equal(bias, [200.0, 0.0, 0.0])
-    assert np.abs(np.asarray(kernel)).sum() < np.abs(before).sum()
-
-
-def test_smoothing_spreads_a_share_of_the_label():
-    """An answer that is sure by 50 nats costs them for the share of the label that lies elsewhere."""
-    sure = build("none")
-    sure.get_layer("logits").bias.assign([50.0, 0.0, 0.0])
-    pixels, _ = photos(8)
-    rows = (pixels, np.zeros(8, int))
-    plain, smooth = (fit(sure, rows, epochs=1, learning_rate=1e-12, smoothing=s)[0]["loss"] for s in (0, 0.3))
-    assert plain == pytest.approx(0, abs=1e-3)
-    assert smooth == pytest.approx(0.2 * 50, rel=0.1)
-
-
 def test_a_loss_that_is_not_finite_stops_at_once_and_says_where():
     model = build("all")
     seen = []

@@ -68,7 +68,7 @@ def begun(images, **given):
 
 
 def each(lesson, views, folder, knobs):
-    """For each of these knobs, and for none of them: the figures of its epochs, and the weights left by it."""
+    """For each of these knobs, and for none: the figures of its epochs, and the weights left by it."""
     fresh = [variable.numpy() for variable in lesson.learner.variables]
     first, found = lesson.recipe, {}
     for knob in (None, *knobs):

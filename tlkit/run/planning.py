@@ -13,6 +13,7 @@ ASKING = 2.0  # a file takes so many times as long for a photo as its model
 CALIBRATING = 10.0  # and when it is made of whole numbers, for the photos that its ranges are found on
 SOLVING = 2e9  # floating point operations a second, of one thread, in scikit-learn
 ITERATIONS = 30  # of L-BFGS for a penalty, about
+SHARING = 1.3  # a conversion takes so many times as long beside other work
 STEADY = 3.0  # seconds for what has no measure: folders, the saved model, doubts
 
 
@@ -28,10 +29,12 @@ def plan(lesson: Lesson | Scratch, trial: Callable[[], float]) -> None:
     batch, tracing = lesson.probe()
     files = len(shipping.wanted(lesson.recipe))
     asked = -(-len(lesson.sides.val) // BATCH) * batch
-    exports = converted + files * ASKING * asked
     if lesson.recipe.quantize == "int8" and files:
-        exports += CALIBRATING * batch * gate.CALIBRATION / BATCH
-    validation = STEADY + 2 * tracing + 2 * asked
+        converted += CALIBRATING * batch * gate.CALIBRATION / BATCH
+    validation = 2 * tracing + 2 * asked
+    # Files are converted by another process while the model is asked, and both are slower for that.
+    exports = max(0.0, SHARING * converted - validation) + files * ASKING * asked
+    validation += STEADY
     if isinstance(lesson, Scratch):
         clock.ending = Ending(0.0, validation, exports)
         clock.require(sum(lesson.costs()), "one epoch")

@@ -148,13 +148,20 @@ def test_a_solved_head_recalls_the_rare_class_and_counts_photos_as_copies_of_the
 
 
 def test_the_penalty_of_a_balanced_head_is_chosen_by_balanced_losses(uneven):
-    """With all weight on classes that the features tell apart, the penalty is another one."""
+    """With all weight on the class of six photos, the penalty is another one."""
     points, labels = uneven
-    known = labels.copy()
-    plain = heads._choose(points, known, 3, 5, 0, None)
-    even = heads._choose(points, known, 3, 5, 0, np.ones(len(labels)))
-    rare = heads._choose(points, known, 3, 5, 0, np.where(labels == 2, 1.0, 1e-6))
-    assert plain == even != rare
+    plain = heads._choose(points, labels, 3, 5, 0, None)
+    rare = heads._choose(points, labels, 3, 5, 0, np.where(labels == 2, 1.0, 1e-6))
+    assert plain != rare
+    weights = np.array([1e-6, 1e-6, 1.0], np.float32)
+    scale = points.std()
+    found = heads.solve(points, labels, 3, 0, weights)[0]
+    by_strength = [
+        heads._regress(points / scale, labels, 3, strength, weights[labels])[0] / scale
+        for strength in (rare, plain)
+    ]
+    np.testing.assert_allclose(found, by_strength[0], rtol=1e-4, atol=1e-6)
+    assert not np.allclose(found, by_strength[1], rtol=1e-2)
 
 
 def test_a_trained_head_recalls_the_rare_class(uneven):

@@ -23,6 +23,7 @@ class Rates(Report):
     points: Sequence[rates.Point]  # rows of rate, loss, smoothed
     lowest: float  # the rate at which the smoothed loss was lowest
     suggestion: float
+    otherwise: float  # the rate that a run takes where none is given
     stopped: str  # rose, not finite or highest rate
     command: str  # that uses it
     seconds: float
@@ -33,7 +34,7 @@ class Rates(Report):
             ("photos", f"{self.images:,} to learn from"),
             ("steps", f"{len(self.points)}, until {ENDED[self.stopped]}"),
             ("lowest", f"at {self.lowest:.1e}"),
-            ("suggested", f"{self.suggestion:g}"),
+            ("suggested", f"{self.suggestion:g}; {self.otherwise:g} is taken if none is given"),
             ("time", printed.duration(self.seconds)),
         ]
         lines = [f"{self.backbone}, {self.optimizer}: loss by learning rate", ""]

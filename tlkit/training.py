@@ -97,11 +97,7 @@ def fit(
                 loss = learn(inputs, labels)
                 rate = float(schedule(step))
                 if not math.isfinite(loss):
-                    raise TrainingError(
-                        f"The loss is no longer finite: {phase}, epoch {number + 1}, "
-                        f"step {step + 1} of {epochs * steps}, learning rate {rate:.2g}.",
-                        "Use a lower --learning-rate (a tenth is a good next try), or --precision float32.",
-                    )
+                    raise _diverged(f"{phase}, epoch {number + 1}, step {step + 1} of {epochs * steps}", rate)
                 seen += len(labels)
                 task.tick(len(labels), f"loss {loss:.3f}")
                 if ended := stop():
@@ -122,6 +118,14 @@ def fit(
             break
     if ema and epochs:
         optimizing.finish(model)
+
+
+def _diverged(where: str, rate: float) -> TrainingError:
+    return TrainingError(
+        f"The loss is no longer finite: {where}, learning rate {rate:.2g}.",
+        "Use a lower --learning-rate (a tenth is a good next try; --find-lr looks for one), or "
+        "--precision float32.",
+    )
 
 
 def sweep(

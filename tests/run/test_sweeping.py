@@ -55,6 +55,7 @@ def test_the_text_draws_it_and_ends_with_the_command(found, textures):
     lines = found.text().splitlines()
     assert lines[0] == "lenet5, adamw: loss by learning rate"
     assert "*" in found.text() and any(line.lstrip().startswith("+") and "^" in line for line in lines)
+    assert f"  suggested  {found.suggestion:g}; 0.001 is taken if none is given" in lines
     assert lines[-1] == (
         f"tlkit finetune --backbone lenet5 --weights none --learning-rate {found.suggestion:g} --head top "
         f"--augment none {textures}"
@@ -71,6 +72,7 @@ def test_the_command_line_tries_a_solved_head_and_writes_nothing(textures, tmp_p
     assert told["points"][0]["rate"] == pytest.approx(1e-5)
     assert told["images"] == 60, "a slice of the photos is kept to choose on, as in a run"
     assert told["suggestion"] < told["lowest"] and told["stopped"]
+    assert told["otherwise"] == pytest.approx(1e-3), "of SGD, from a solved head"
     assert f"--learning-rate {told['suggestion']:g} --optimizer sgd" in told["command"]
     assert "\nrates  rate " in captured.err
     assert [*tmp_path.iterdir()] == []

@@ -13,7 +13,7 @@ from tlkit.errors import TrainingError, UsageError
 from tlkit.progress import SILENT, Silent, Task
 from tlkit.recipe import Recipe
 from tlkit.report import Rates
-from tlkit.run import settling
+from tlkit.run import settling, stepping
 
 
 def find_rate(images: Any, recipe: Recipe, *, progress: Silent = SILENT) -> Rates:
@@ -50,6 +50,7 @@ def find_rate(images: Any, recipe: Recipe, *, progress: Silent = SILENT) -> Rate
         points=points,
         lowest=rates.lowest(points),
         suggestion=suggestion,
+        otherwise=stepping.peak(replace(setting.recipe, learning_rate=None)),
         stopped=stopped,
         command=command(images, recipe, suggestion),
         seconds=time.perf_counter() - started,

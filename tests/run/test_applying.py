@@ -8,6 +8,7 @@ from tlkit.errors import UsageError
 from tlkit.run import applying, normalising
 
 SCRATCH = {"weights": "none"}
+UNFROZEN = {"weights": "none", "unfreeze_from": "stage1"}
 
 
 @pytest.mark.parametrize(
@@ -67,6 +68,14 @@ def test_a_run_refuses_before_it_reads_photos_or_weights(tmp_path, few):
         with pytest.raises(UsageError, match=told):
             tlkit.finetune(few, output=tmp_path / "run", **settings)
         assert not (tmp_path / "run").exists()
+
+
+def test_too_few_photos_to_choose_on_are_told_as_the_reason(few, tmp_path):
+    for path in sorted(few.rglob("*.jpg")):
+        if not path.stem.endswith(("01", "02")):
+            path.unlink()
+    with pytest.raises(UsageError, match="mixup is 0.4 and epochs is 0: .* or add photos: two of each class"):
+        tlkit.finetune(few, output=tmp_path / "run", backbone="lenet_test", mixup=0.4, **UNFROZEN)
 
 
 def resolved(name: str, **settings):

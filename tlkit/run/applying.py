@@ -7,16 +7,20 @@ from tlkit.errors import UsageError
 from tlkit.recipe import Recipe
 
 TRAINED = ("mixup", "cutmix", "erase", "drop_path")  # they act in training, and not where a head is solved
+NONE = "unfreeze_from is none"
 
 
-def check(recipe: Recipe) -> None:
-    """Raises `UsageError` for the first setting that cannot apply, as far as the recipe tells."""
+def check(recipe: Recipe, instead: str = "use --epochs 1 or more") -> None:
+    """Raises `UsageError` for the first setting that cannot apply, as far as the recipe tells.
+
+    `instead` is what to do if it is because nothing is trained.
+    """
     asked = [name for name in TRAINED if getattr(recipe, name)]
     if recipe.epochs == 0 and asked:
         raise UsageError(
             f"{asked[0]} is {getattr(recipe, asked[0])} and epochs is 0: nothing is trained but the head, on "
             "features.",
-            f"Leave {_option(asked[0])} away, or use --epochs 1 or more.",
+            f"Leave {_option(asked[0])} away, or {instead}.",
         )
     mixed = [name for name in ("mixup", "cutmix") if getattr(recipe, name)]
     if mixed and recipe.batch_size == 1:
@@ -29,17 +33,17 @@ def check(recipe: Recipe) -> None:
             f"batch_norm is {recipe.batch_norm}, and from scratch batch normalisation has to learn.",
             "Leave --batch-norm away.",
         )
-    frozen = "epochs is 0" if recipe.epochs == 0 else "unfreeze_from is none"
+    frozen, instead = ("epochs is 0", instead) if recipe.epochs == 0 else (NONE, "unfreeze a stage")
     if recipe.epochs == 0 or (recipe.unfreeze_from == "none" and not recipe.scratch):
         if recipe.drop_path:
             raise UsageError(
                 f"drop_path is {recipe.drop_path} and {frozen}: no branch is trained.",
-                "Leave --drop-path away, or unfreeze a stage.",
+                f"Leave --drop-path away, or {instead}.",
             )
         if recipe.batch_norm == "train":
             raise UsageError(
                 f"batch_norm is train and {frozen}: no stage is unfrozen.",
-                "Leave --batch-norm away, or unfreeze a stage.",
+                f"Leave --batch-norm away, or {instead}.",
             )
     reason = backbones.unused(recipe.backbone, "drop_path")
     if recipe.drop_path and reason:

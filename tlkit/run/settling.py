@@ -71,7 +71,8 @@ def settle(images: Any, recipe: Recipe, progress: Silent) -> Setting:
         raise _unreadable(found)
     parted = siding.part(found, recipe)
     recipe = parted.recipe
-    applying.check(recipe)  # sizes may have said that nothing is trained
+    # Where nothing is trained without having been asked for, there are too few photos to choose on.
+    applying.check(recipe, "add photos: two of each class to choose on, beside those to fit to")
     if recipe.folds:
         crossing.of(crossing.pool(parted.sides), recipe)  # too many folds are told now
     lost = [row.detail for row in findings.usual_shape(found, recipe.fit)]

@@ -14,9 +14,6 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.optimize import brentq
-from scipy.special import softmax
-
 from tlkit.report_calibrated import Refused
 
 COLDEST, HOTTEST = 0.05, 20.0
@@ -38,6 +35,9 @@ def temperature(logits: np.ndarray, labels: np.ndarray) -> float:
     b = 1 / temperature: nothing at 1, and for two photos 0.6 at half, 13 at a tenth. Both are convex in b,
     so there is one answer.
     """
+    from scipy.optimize import brentq
+    from scipy.special import softmax
+
     rows = np.asarray(logits, np.float64)
     if not len(rows):
         return 1.0
@@ -57,11 +57,15 @@ def temperature(logits: np.ndarray, labels: np.ndarray) -> float:
 
 def calibrated(logits: np.ndarray, temperature: float) -> np.ndarray:
     """(photos, classes) probabilities, float64, of logits at a temperature."""
+    from scipy.special import softmax
+
     return softmax(np.asarray(logits, np.float64) / temperature, axis=1)
 
 
 def uncalibrated(probabilities: np.ndarray, temperature: float) -> np.ndarray:
     """What a model said before its temperature, from what it says now."""
+    from scipy.special import softmax
+
     with np.errstate(divide="ignore"):  # what got nothing had nothing
         return softmax(np.log(np.asarray(probabilities, np.float64)) * temperature, axis=1)
 

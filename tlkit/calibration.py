@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+
 from tlkit.report_calibrated import Refused
 
 COLDEST, HOTTEST = 0.05, 20.0

@@ -10,7 +10,7 @@ from tlkit.run.learning import BATCH, Lesson
 from tlkit.run.scratch import Scratch
 
 ASKING = 2.0  # a file takes so many times as long for a photo as its model
-CALIBRATING = 10.0  # and when it is made of whole numbers, for the photos that its ranges are found on
+CALIBRATING = 4.0  # and when it is made of whole numbers, for the photos that its ranges are found on
 SOLVING = 2e9  # floating point operations a second, of one thread, in scikit-learn
 ITERATIONS = 30  # of L-BFGS for a penalty, about
 SHARING = 1.3  # a conversion takes so many times as long beside other work

@@ -106,7 +106,7 @@ def test_training_views_see_what_the_fit_leaves(tmp_path, settings):
         Image.fromarray(pixels).save(tmp_path / name / "a.png")
         sides[name] = Sides((data.Photo(f"{name}/a.png", 0, "train", name),), (), ())
     for fit, same in (("crop", True), ("pad", False)):
-        chosen = recipe.load(fit=fit, epochs=0, **settings)
+        chosen = recipe.load(fit=fit, epochs=0, views=5, **settings)
         model = classifier.build("efficientnet_test", list(COLOURS), weights=None, fit=fit)
         views = [
             Lesson(model, tmp_path, one, chosen, tlkit.progress.SILENT).views()[0] for one in sides.values()

@@ -20,13 +20,14 @@ def smallest(backbone: str) -> str:
 )
 def test_a_shipped_recipe_runs(name, few, tmp_path):
     asked = recipe.load(name)
-    changed = {"backbone": smallest(asked.backbone), "weights": "none", "epochs": min(1, asked.epochs)}
+    epochs = 1 if asked.epochs is None else min(1, asked.epochs)
+    changed = {"backbone": smallest(asked.backbone), "weights": "none", "epochs": epochs}
     if asked.weights != "none":
         changed["unfreeze_from"] = "stage4"  # else random weights are trained from scratch
     done = tlkit.finetune(few, recipe=name, output=tmp_path / "run", **changed)
     assert done.kept == "trained" if asked.scratch else done.kept in ("head", "halfway", "fine-tuned")
     as_run = asdict(recipe.load(Path(done.run) / "recipe.toml"))
-    resolved = {"unfreeze_from"} if asked.unfreeze_from == "auto" else set()
+    resolved = {knob for knob, value in asdict(asked).items() if value in (None, "auto")}
     for knob, value in asdict(asked).items():
         if knob not in changed.keys() | resolved:
             assert as_run[knob] == value, knob

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tlkit.report_calibrated import Refused
+from tlkit.report.calibrated import Refused
 
 COLDEST, HOTTEST = 0.05, 20.0
 DOUBT = 2.0  # how strongly the temperature is held at 1, in photos

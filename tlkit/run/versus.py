@@ -11,7 +11,7 @@ from tlkit import figures, pairs
 from tlkit.errors import DataError, ModelError, UsageError
 from tlkit.figures import Table
 from tlkit.printed import photos as counted
-from tlkit.report_compared import Compared, ComparedRuns, Differing, LeftOut
+from tlkit.report.compared import Compared, ComparedRuns, Differing, LeftOut
 from tlkit.run import folder
 from tlkit.sources.listed import named
 from tlkit.sources.tree import nfc

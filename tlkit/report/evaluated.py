@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tlkit import printed, report_calibrated
-from tlkit.report_calibrated import Refused
-from tlkit.reporting import Interval, Report
+from tlkit import printed
+from tlkit.report import calibrated
+from tlkit.report.base import Interval, Report
+from tlkit.report.calibrated import Refused
 
 MATRIX = 12  # classes up to which a confusion matrix is drawn
 
@@ -41,7 +42,7 @@ class Evaluated(Report):
             ("top-5", printed.percent(self.top5)),
             ("balanced", printed.balanced(self.balanced_accuracy, self.balanced_accuracy_interval)),
             ("guessing", f"{printed.percent(self.majority_top1)} by always naming the largest class"),
-            *report_calibrated.facts(self, self.images),
+            *calibrated.facts(self, self.images),
         ]
         lines = printed.columns(
             [fact for fact in facts if fact[0] != "top-5" or self.top5 is not None], indent=""

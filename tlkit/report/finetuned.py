@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tlkit import printed, report_calibrated
-from tlkit.report_calibrated import Refused
-from tlkit.report_exported import Exported
-from tlkit.reporting import Interval, Path, Report
+from tlkit import printed
+from tlkit.report import calibrated
+from tlkit.report.base import Interval, Path, Report
+from tlkit.report.calibrated import Refused
+from tlkit.report.exported import Exported
 
 KEPT = {
     "head": "the head on the untouched backbone",
@@ -72,7 +73,7 @@ class Finetuned(Report):
             ("kept", KEPT[self.kept]),
             *self._head(),
             *self._target(),
-            *report_calibrated.facts(self, self.val_images),
+            *calibrated.facts(self, self.val_images),
             ("time", printed.duration(self.seconds)),
             *self._budget(),
         ]

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tlkit import printed
-from tlkit.reporting import Interval
+from tlkit.report.base import Interval
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import pytest
 from tlkit import figures, report
 from tlkit.figures import Table
 from tlkit.report import Answer, Evaluated, Exported, Finetuned, Predicted, Prediction
-from tlkit.report_calibrated import Refused
+from tlkit.report.calibrated import Refused
 
 
 class Skipped(NamedTuple):

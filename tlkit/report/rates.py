@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tlkit import printed, rates
-from tlkit.reporting import Report
+from tlkit.report.base import Report
 
 ENDED = {
     "rose": "the loss rose far above its best",

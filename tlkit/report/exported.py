@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tlkit import printed
-from tlkit.reporting import Path, Report
+from tlkit.report.base import Path, Report
 
 
 @dataclass(frozen=True)

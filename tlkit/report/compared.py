@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tlkit import printed
-from tlkit.reporting import Interval, Path, Report
+from tlkit.report.base import Interval, Path, Report
 
 
 @dataclass(frozen=True)

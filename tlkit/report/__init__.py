@@ -4,14 +4,14 @@ Fields are the keys of the JSON objects, which are only ever added to: fractions
 stand in the key, NaN is null, intervals are [low, high], paths are texts.
 """
 
-from tlkit.report_compared import ComparedRuns
-from tlkit.report_evaluated import Evaluated
-from tlkit.report_exported import Exported
-from tlkit.report_finetuned import Finetuned
-from tlkit.report_predicted import Answer, Predicted, Prediction
-from tlkit.report_rates import Rates
-from tlkit.report_recipes import Recipes, RecipeText
-from tlkit.reporting import Interval, Path, Report, dumps, failure
+from tlkit.report.base import Interval, Path, Report, dumps, failure
+from tlkit.report.compared import ComparedRuns
+from tlkit.report.evaluated import Evaluated
+from tlkit.report.exported import Exported
+from tlkit.report.finetuned import Finetuned
+from tlkit.report.predicted import Answer, Predicted, Prediction
+from tlkit.report.rates import Rates
+from tlkit.report.recipes import Recipes, RecipeText
 
 __all__ = [
     "Answer",

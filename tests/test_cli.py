@@ -159,13 +159,13 @@ def test_backbones_lists_them_or_one(tl):
 def test_recipes_are_listed_printed_and_copied(tl, tmp_path):
     code, out, _ = tl("recipes", "ls", "--json")
     assert code == 0 and [row["name"] for row in json.loads(out)["recipes"]] == list(shipped.names())
-    code, out, _ = tl("recipes", "cat", "int8")
-    assert (code, out) == (0, shipped.text("int8"))
-    assert json.loads(tl("recipes", "cat", "int8", "--json")[1])["toml"] == out
-    code, out, _ = tl("recipes", "cp", "int8", tmp_path / "mine.toml")
+    code, out, _ = tl("recipes", "cat", "mobile-int8")
+    assert (code, out) == (0, shipped.text("mobile-int8"))
+    assert json.loads(tl("recipes", "cat", "mobile-int8", "--json")[1])["toml"] == out
+    code, out, _ = tl("recipes", "cp", "mobile-int8", tmp_path / "mine.toml")
     assert (code, out) == (0, f"{tmp_path / 'mine.toml'}\n")
-    assert (tmp_path / "mine.toml").read_text() == shipped.text("int8")
-    code, out, err = tl("recipes", "cp", "int8", tmp_path / "mine.toml")
+    assert (tmp_path / "mine.toml").read_text() == shipped.text("mobile-int8")
+    code, out, err = tl("recipes", "cp", "mobile-int8", tmp_path / "mine.toml")
     assert (code, out) == (2, "") and "already there" in err
 
 
@@ -369,7 +369,8 @@ def test_quiet_says_nothing_on_the_way_and_prints_the_result(here, tl):
 
 
 @pytest.mark.parametrize(
-    "words", [["recipes", "ls"], ["recipes", "cat", "int8", "--json"], ["--help"], ["nothing", "--json"]]
+    "words",
+    [["recipes", "ls"], ["recipes", "cat", "mobile-int8", "--json"], ["--help"], ["nothing", "--json"]],
 )
 def test_a_reader_that_leaves_causes_no_noise(words, tmp_path):
     reader, writer = os.pipe()
@@ -405,7 +406,7 @@ def test_the_shell_completes_commands_options_backbones_and_recipes():
     assert "--learning-rate" in complete("finetune", "--l")
     assert "efficientnet_lite0" in complete("finetune", "--backbone", "eff")
     assert "efficientnet_lite0" in complete("backbones", "")
-    assert complete("finetune", "--recipe", "hea") == {"head-only"}
+    assert complete("finetune", "--recipe", "qui") == {"quick"}
     assert complete("finetune", "--optimizer", "ad") == {"adamw", "adam"}
     environment = {**PLAIN, "_TLKIT_COMPLETE": "bash_source"}
     code = "from tlkit.cli import main; main()"
@@ -451,7 +452,7 @@ def test_options_reach_the_recipe(tmp_path):
     )
     parsed = cli.cli.commands["finetune"].make_context("finetune", [str(tmp_path), *words]).params
     loaded = recipe.load(
-        "head-only", **{name: parsed[name] for name in KNOBS if name != "export"}, export=parsed["export"]
+        "quick", **{name: parsed[name] for name in KNOBS if name != "export"}, export=parsed["export"]
     )
     assert (loaded.epochs, loaded.image_size, loaded.learning_rate, loaded.strict) == (3, 96, 1e-4, True)
     assert loaded.export == ("savedmodel", "tflite")

@@ -50,7 +50,7 @@ def test_imports_without_keras(module):
         (["predict", "last", "nowhere.jpg"], 2, "Path 'nowhere.jpg' does not exist."),
         (["finetun"], 2, "Did you mean 'finetune'?"),
         (["backbones", "--max-params", "5X"], 2, "'5X' is no count"),
-        (["recipes", "ls"], 0, "head-only"),
+        (["recipes", "ls"], 0, "quick"),
         (["weights", "ls", "resnet50"], 0, "tv_v2 *"),
         (["weights", "get", "resnet5"], 2, "Did you mean 'resnet50'?"),
     ],

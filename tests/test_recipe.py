@@ -214,8 +214,8 @@ def test_a_broken_file_is_named(tmp_path, content, message):
 
 
 def test_a_recipe_that_is_not_there_is_named_with_the_nearest(tmp_path):
-    with pytest.raises(RecipeError, match="There is no recipe 'hed-only'. Did you mean 'head-only'?"):
-        recipe.load("hed-only")
+    with pytest.raises(RecipeError, match="There is no recipe 'qick'. Did you mean 'quick'?"):
+        recipe.load("qick")
     with pytest.raises(RecipeError, match="There is no recipe '.*/no.toml'. 'tlkit recipes ls' lists"):
         recipe.load(tmp_path / "no.toml")
     with pytest.raises(RecipeError, match="There is no recipe"):

@@ -13,17 +13,17 @@ from tlkit.recipe import Recipe
 
 
 def test_copy_writes_nothing_over(tmp_path):
-    copied = shipped.copy("int8", tmp_path)
-    assert copied == tmp_path / "int8.toml"
-    assert recipe.load(copied) == recipe.load("int8")
-    with pytest.raises(UsageError, match="int8.toml is already there"):
-        shipped.copy("int8", tmp_path)
+    copied = shipped.copy("mobile-int8", tmp_path)
+    assert copied == tmp_path / "mobile-int8.toml"
+    assert recipe.load(copied) == recipe.load("mobile-int8")
+    with pytest.raises(UsageError, match="mobile-int8.toml is already there"):
+        shipped.copy("mobile-int8", tmp_path)
     with pytest.raises(OutputError, match="cannot be written: No such file or directory"):
-        shipped.copy("int8", tmp_path / "nowhere" / "int8.toml")
+        shipped.copy("mobile-int8", tmp_path / "nowhere" / "mobile-int8.toml")
 
 
 def test_recipes_ship():
-    assert {"head-only", "int8", "strong"} <= set(shipped.names())
+    assert {"quick", "mobile-int8", "strong"} <= set(shipped.names())
 
 
 @pytest.mark.parametrize("name", shipped.names())

@@ -99,7 +99,7 @@ def finetune(
     last line printed is the run's folder.
 
     \b
-        tlkit finetune --recipe head-only data/textures
+        tlkit finetune --recipe quick data/textures
     """
     settings = recipe.load(name, **{**given, "export": given["export"] or None})  # Click's "not given" is ()
     if find_lr:
@@ -317,7 +317,7 @@ def cat(name: str, as_json: bool, told: progress.Silent) -> None:
     """Print the recipe NAME.
 
     \b
-        tlkit recipes cat int8
+        tlkit recipes cat mobile-int8
     """
     show(report.RecipeText(name, shipped.text(name)), as_json)
 
@@ -330,7 +330,7 @@ def cp(name: str, file: Path, as_json: bool, told: progress.Silent) -> None:
     """Copy the recipe NAME to FILE, to be edited and used with --recipe FILE.
 
     \b
-        tlkit recipes cp int8 mine.toml
+        tlkit recipes cp mobile-int8 mine.toml
     """
     show(report.RecipeText(name, shipped.text(name), shipped.copy(name, file)), as_json)
 

@@ -1,5 +1,6 @@
 """Heads on features computed once: solved where they are linear, trained where they are not."""
 
+import warnings
 from collections.abc import Iterator
 
 import numpy as np
@@ -168,12 +169,16 @@ def _regress(
     strength: float,
     weights: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
+    from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
     # More views are the same photos again, not more evidence: the penalty keeps its weight.
     model = LogisticRegression(C=strength / views.shape[1], max_iter=1000)
     counted = None if weights is None else weights.repeat(views.shape[1])
-    model.fit(views.reshape(-1, views.shape[-1]), labels.repeat(views.shape[1]), counted)
+    with warnings.catch_warnings():
+        # Where photos are all but alike (all black) its search ends early: there is no more to find.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(views.reshape(-1, views.shape[-1]), labels.repeat(views.shape[1]), counted)
     kernel, bias = model.coef_.T, model.intercept_
     if classes == 2:  # scikit-learn gives two classes one column: the log odds of the second
         kernel, bias = np.hstack([-kernel, kernel]) / 2, np.hstack([-bias, bias]) / 2

@@ -91,7 +91,7 @@ RECOMMENDED: Mapping[str, Choice] = {
     "teaching": Choice(
         ("small_cnn",),
         "Two convolutions that learn digits in minutes without a GPU, small enough to follow by hand.",
-        "tlkit finetune digits --recipe small-cnn-digits",
+        "tlkit finetune digits --recipe from-scratch-mnist",
     ),
     "small-data": Choice(
         ("resnet18",),

@@ -1,32 +1,35 @@
 """Classes of unequal size in a whole lesson: the rare one is recalled, and what was done is told."""
 
+import shutil
+
 import numpy as np
 import pytest
 
-from tlkit import data, recipe, training
+from tlkit import recipe, training
 from tlkit.progress import SILENT
 from tlkit.run import reading, settling
 
 
 @pytest.fixture(scope="module")
-def uneven(textures):
-    """24 photos of brick and of grass, three of gravel; eight of each to validate."""
-    found = data.scan(textures)
-    return [
-        (textures / photo.path, found.classes[label], photo.split)
-        for label, most in enumerate((24, 24, 3))
-        for side in ("train", "val")
-        for photo in [one for one in found.photos if (one.label, one.split) == (label, side)][
-            : most if side == "train" else 8
-        ]
-    ]
+def uneven(textures, tmp_path_factory):
+    """24 photos of brick and of grass, three of gravel; eight of each to validate.
+
+    A folder, as sides go by paths below it: the same wherever the tests lie.
+    """
+    place = tmp_path_factory.mktemp("uneven")
+    for name, most in (("brick", 24), ("grass", 24), ("gravel", 3)):
+        for side in ("train", "val"):
+            (place / side / name).mkdir(parents=True)
+            for photo in sorted((textures / side / name).iterdir())[: most if side == "train" else 8]:
+                shutil.copy(photo, place / side / name)
+    return place
 
 
-def recalls(rows, place, **settings) -> tuple[list[float], tuple[str, ...]]:
+def recalls(photos, place, **settings) -> tuple[list[float], tuple[str, ...]]:
     """Of each class, after two epochs."""
     given = {"backbone": "resnet_cifar_test", "weights": "none", "unfreeze_from": "stage3"}
     given |= {"epochs": 2, "views": 2} | settings
-    setting, lesson = settling.lesson(settling.settle(rows, recipe.load(**given), SILENT), SILENT)
+    setting, lesson = settling.lesson(settling.settle(photos, recipe.load(**given), SILENT), SILENT)
     lesson.learn(lesson.views(), place / "metrics.jsonl")
     [pixels] = lesson.reading.batches(lesson.sides.val, 0, 24)
     answers = training.answers(lesson.model, pixels, 24).argmax(1)

@@ -57,7 +57,7 @@ def test_the_saved_model_answers_alike_where_tlkit_is_not_installed(run, texture
     from tlkit import data, formats
 
     photos = sorted((textures / "val").rglob("*.jpg"))
-    pixels = np.concatenate([*data.batches(photos, 224, 32)])
+    pixels = np.concatenate([*data.batches(photos, 256, 32)])
     np.save(tmp_path / "pixels.npy", pixels)
     model = Path(run.run) / "model.keras"
     words = [model, tmp_path / "answers.npy", tmp_path / "pixels.npy"]

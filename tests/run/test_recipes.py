@@ -16,7 +16,8 @@ def smallest(backbone: str) -> str:
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name != "int8")) for name in shipped.names()]
+    "name",
+    [pytest.param(name, marks=[pytest.mark.slow] * (name != "mobile-int8")) for name in shipped.names()],
 )
 def test_a_shipped_recipe_runs(name, few, tmp_path):
     asked = recipe.load(name)

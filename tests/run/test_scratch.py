@@ -203,7 +203,7 @@ def test_a_network_without_published_weights_says_what_to_do(hundred, tmp_path):
 @pytest.mark.skipif(not MNIST.is_file(), reason="the shared digits are not here: ../shared/data/mnist10k.npz")
 @pytest.mark.parametrize(
     ("name", "least"),
-    [("lenet5-digits", 0.975), ("small-cnn-digits", 0.98), ("simple-resnet-digits", 0.985)],
+    [("lenet5-digits", 0.975), ("from-scratch-mnist", 0.98), ("simple-resnet-digits", 0.985)],
 )
 def test_a_recipe_reaches_its_accuracy_on_mnist(name, least, tmp_path):
     written(MNIST, tmp_path / "digits")

@@ -23,13 +23,14 @@ def test_copy_writes_nothing_over(tmp_path):
 
 
 def test_recipes_ship():
-    assert {"quick", "mobile-int8", "strong"} <= set(shipped.names())
+    wanted = {"default", "quick", "few-shot", "from-scratch-mnist", "mobile-int8", "strong"}
+    assert wanted <= set(shipped.names())
 
 
 @pytest.mark.parametrize("name", shipped.names())
 def test_a_shipped_recipe_holds_differences_only(name):
     settings = shipped.parse(name)
-    assert settings
+    assert settings or name == "default"
     for knob, value in settings.items():
         assert value != getattr(Recipe(), knob), f"{knob} is the default: delete it"
     assert recipe.load(name) == dataclasses.replace(Recipe(), **settings)

@@ -340,7 +340,8 @@ def test_the_price_of_none_of_these_is_told_with_its_interval():
     for told in (replace(FINETUNED, **measured), replace(EVALUATED, images=150, **measured)):
         lines = [" ".join(line.split()) for line in told.text().splitlines()]
         assert (
-            "calibrated probabilities 2.1% off, 4.5% before; exact ones show 1.9% on so many photos" in lines
+            "calibrated probabilities 2.1% off, 4.5% before; exact ones would look 1.9% off on so few photos"
+            in lines
         )
         assert (
             "threshold 63.1%, below it none of these: refuses 4.7% "

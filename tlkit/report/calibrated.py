@@ -24,7 +24,10 @@ def facts(report: Any, images: int) -> list[tuple[str, str]]:
     chance = printed.percent(report.calibration_error_by_chance)
     error = printed.percent(report.calibration_error)
     found = [
-        ("calibrated", f"probabilities {error} off{before}; exact ones show {chance} on so many photos"),
+        (
+            "calibrated",
+            f"probabilities {error} off{before}; exact ones would look {chance} off on so few photos",
+        ),
     ]
     if report.threshold is not None and report.refused is not None:
         low, high = report.refused.interval

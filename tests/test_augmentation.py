@@ -311,6 +311,18 @@ def test_cutmix_gives_each_photo_a_rectangle_of_another_and_labels_by_pixels():
         assert pasted.sum() == rows.sum() * columns.sum()  # one rectangle
 
 
+def test_cutmix_knows_more_photos_than_a_byte_has_numbers():
+    count = 300
+    numbers = np.arange(count)
+    plain = np.stack([numbers % 256, numbers // 256, numbers * 0], axis=1).astype(np.uint8)
+    pixels, labels = cutmix(1.0)(
+        np.broadcast_to(plain[:, None, None], (count, 8, 8, 3)), np.eye(count, dtype="float32")
+    )
+    owners = pixels[..., :2].astype(int) @ (1, 256)
+    shares = np.stack([np.bincount(owner.ravel(), minlength=count) for owner in owners]) / 64
+    np.testing.assert_allclose(labels, shares, atol=1e-6)
+
+
 def test_erase_blanks_out_a_rectangle_of_up_to_the_share_of_each_side():
     white = np.full((60, 40, 40, 3), 255, np.uint8)
     erased = (erase(0.4)(white) == fits.BACKGROUND).all(3)

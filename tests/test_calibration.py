@@ -171,3 +171,14 @@ def test_the_figures_of_a_report():
     assert refused.share == refused.count / 400
     assert refused.interval == figures.wilson(refused.count, 400)
     assert calibration.measured(probabilities, labels, 3.0, None)["refused"] is None
+
+
+def test_answers_that_are_not_finite_leave_probabilities_as_they_are():
+    logits = np.array([[1.0, 0.0], [np.inf, 0.0], [np.nan, 1.0]])
+    found = calibration.fit(logits, np.array([0, 0, 1]), 0.05)
+    assert (found.temperature, found.threshold) == (1.0, None) and "not all finite" in found.notes[0]
+
+
+def test_a_threshold_may_cost_all_but_all():
+    probabilities = np.array([[0.9, 0.1], [0.6, 0.4]])
+    assert calibration.threshold(probabilities, 0.9999999999) == 0.9

@@ -1,6 +1,5 @@
 """What training sees of a photo: cut, mirrored, tinted, resized or moved, the same on every machine."""
 
-import functools
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -152,7 +151,13 @@ def mixup(alpha: float) -> Mixer:
 
     Raises `MissingPackage` if keras-cv cannot be imported.
     """
-    return functools.partial(_mixed, _kerascv("--mixup", "--mixup 0").MixUp(alpha=alpha))
+    layer = _kerascv("--mixup", "--mixup 0").MixUp(alpha=alpha)
+
+    def mix(batch: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        found, shares = _mixed(layer, batch, labels)
+        return _whole(found), shares
+
+    return mix
 
 
 def cutmix(alpha: float) -> Mixer:
@@ -168,9 +173,9 @@ def cutmix(alpha: float) -> Mixer:
         # A fourth channel that says which photo a pixel is of.
         owners = np.broadcast_to(np.arange(count, dtype=np.float32)[:, None, None, None], (count, *shape, 1))
         found, _ = _mixed(layer, np.concatenate([batch, owners], axis=-1), labels)
-        owner = found[..., 3].reshape(count, -1)
+        owner = (found[..., 3] + 0.5).astype(np.int64).reshape(count, -1)
         shares = np.stack([np.bincount(row, minlength=count) for row in owner]) / owner.shape[1]
-        return found[..., :3], (shares @ labels).astype("float32")
+        return _whole(found[..., :3]), (shares @ labels).astype("float32")
 
     return mix
 
@@ -181,7 +186,7 @@ def _mixed(layer: Any, batch: np.ndarray, labels: np.ndarray) -> tuple[np.ndarra
     rows = {"images": batch.astype("float32"), "labels": labels}
     # Tensors: keras-cv asks them whether they are floats in TensorFlow's way.
     found = layer({name: ops.convert_to_tensor(row) for name, row in rows.items()})
-    return _whole(found["images"]), np.asarray(found["labels"], "float32")
+    return np.asarray(found["images"]), np.asarray(found["labels"], "float32")
 
 
 def _whole(batch: Any) -> np.ndarray:

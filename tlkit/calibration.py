@@ -100,8 +100,10 @@ def by_chance(probabilities: np.ndarray) -> float:
     sure = np.asarray(probabilities, np.float64).max(axis=1, initial=0)
     if not len(sure):
         return math.nan
-    draws = np.random.default_rng(0).random((DRAWS, len(sure)))
-    return float(_error(np.broadcast_to(sure, draws.shape), (draws < sure).astype(np.float64)).mean())
+    generator = np.random.default_rng(0)
+    # One draw at a time: all of them together would be gigabytes for a large set.
+    draws = ((generator.random((1, len(sure))) < sure).astype(np.float64) for _ in range(DRAWS))
+    return float(np.mean([_error(sure[None], right)[0] for right in draws]))
 
 
 def _error(sure: np.ndarray, right: np.ndarray) -> np.ndarray:
@@ -126,7 +128,7 @@ def threshold(probabilities: np.ndarray, reject: float) -> float:
     `DIGITS`, as it is stored.
     """
     sure = np.sort(np.asarray(probabilities, np.float64).max(axis=1))
-    place = max(1, math.floor(reject * (len(sure) + 1) + 1e-9))
+    place = min(len(sure), max(1, math.floor(reject * (len(sure) + 1) + 1e-9)))
     scale = 10**DIGITS
     return min(HIGHEST, math.floor(float(sure[place - 1]) * scale) / scale)
 
@@ -163,14 +165,21 @@ def fit(logits: np.ndarray, labels: np.ndarray, reject: float) -> Fitted:
         return Fitted(
             notes=("Too few photos to hold some back: probabilities stay as they are, without a threshold.",)
         )
+    if not np.isfinite(logits).all():
+        return Fitted(
+            notes=(
+                "The model's answers are not all finite, so that probabilities stay as they are, without a "
+                "threshold: a lower --learning-rate or --precision float32 may help.",
+            )
+        )
     found = round(temperature(logits, labels), DIGITS)
     if not reject:
         return Fitted(found, None, photos)
     notes: tuple[str, ...] = ()
     if (share := promised(photos, reject)) > reject:
         notes = (
-            f"{photos} photos held back promise no threshold that costs {reject:.0%}: "
-            f"this one may cost {share:.0%} of the known photos.",
+            f"{photos} photos held back promise no threshold that costs {100 * reject:.3g}%: "
+            f"this one may cost {100 * share:.3g}% of the known photos.",
         )
     return Fitted(found, threshold(calibrated(logits, found), reject), photos, notes)
 

@@ -76,3 +76,11 @@ def test_the_row_of_a_choice_has_every_figure():
     assert row["phase"] == "choice" and row["kept"] == "fine-tuned"
     assert set(row["head"]) == {"right", "of", "cross_entropy", "temperature", "tempered"}
     assert set(row["fine-tuned"]) == {*row["head"], "gain", "standard_error"}
+
+
+def test_a_target_is_reached_by_the_share_as_it_is_written():
+    """0.55 · 100 is above 55 in floating point."""
+    for right in range(1, 100):
+        verdict = {"right": right, "of": 100}
+        assert choosing.reached(verdict, right / 100) and not choosing.reached(verdict, (right + 1) / 100)
+    assert not choosing.reached({}, 0.5) and not choosing.reached({"right": 1, "of": 1}, None)

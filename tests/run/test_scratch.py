@@ -170,7 +170,7 @@ def test_what_never_learned_says_so_and_why_that_may_be(hundred, tmp_path):
         hundred, output=tmp_path / "run", backbone="small_cnn_test", epochs=1, learning_rate=1e-9, **QUICK
     )
     assert not done.learned and done.text().startswith("Nothing was learned that can be told from chance")
-    assert "  Perhaps: from scratch a network needs more photos and epochs and a higher rate" in done.text()
+    assert "  Perhaps: from scratch a network needs more photos and epochs than fine-tuning" in done.text()
 
 
 @pytest.mark.parametrize(

@@ -181,8 +181,8 @@ class Finetuned(Report):
         found = []
         if self.kept == "trained":
             found.append(
-                "from scratch a network needs more photos and epochs and a higher rate than fine-tuning: "
-                "--epochs 20 --learning-rate 0.001 is a start, or weights that have learned before."
+                "from scratch a network needs more photos and epochs than fine-tuning: --epochs 20 is a "
+                "start, or weights that have learned before."
             )
         if photos < FEW_PHOTOS:
             found.append(f"{photos:.0f} training photos a class are few; {FEW_PHOTOS} or more are a start.")

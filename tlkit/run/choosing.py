@@ -73,7 +73,7 @@ def losses(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 def reached(verdict: Mapping[str, Any], target: float | None) -> bool:
     """Whether so large a share of the slice is right; without a slice, or a target, it is not known to be."""
-    return target is not None and bool(verdict) and verdict["right"] >= target * verdict["of"]
+    return target is not None and bool(verdict) and verdict["right"] / verdict["of"] >= target
 
 
 def only_head(logits: np.ndarray, labels: np.ndarray, why: str) -> Choice:

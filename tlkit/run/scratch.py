@@ -80,7 +80,11 @@ class Scratch:
         epochs = max(1, self.clock.fitting(wished, *self.costs()))
         self.clock.did("epochs", epochs, wished)
 
+        taken = 0
+
         def on_epoch(row: dict[str, Any]) -> bool:
+            nonlocal taken
+            taken = row["steps"]
             verdict = self._judged()
             write(row | verdict)
             if self.clock.over():
@@ -103,7 +107,7 @@ class Scratch:
             progress=self.progress,
             on_epoch=on_epoch,
         )
-        if steps * epochs < LAGGING and normalisation.of(self.model):
+        if taken < LAGGING and normalisation.of(self.model):
             normalising.recalibrate(self.model, self.root, photos, recipe, self.progress)
         return Taught("trained")
 

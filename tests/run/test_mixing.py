@@ -7,10 +7,10 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from listening import Notes
 
 import tlkit
 from tlkit import backbones, recipe
-from tlkit.progress import Silent
 
 ASKED = {
     "backbone": "resnet_cifar_test",
@@ -25,14 +25,6 @@ ASKED = {
     "balance": "loss",
     "learning_rate": 0.01,
 }
-
-
-class Notes(Silent):
-    def __init__(self):
-        self.told = []
-
-    def note(self, text):
-        self.told.append(text)
 
 
 @pytest.fixture(scope="module")

@@ -1,22 +1,17 @@
 """Batch normalisation in a lesson: byte-equal unless asked for, and never measured on reported photos."""
 
+from contextlib import contextmanager
+
 import keras
 import numpy as np
 import pytest
+from listening import Notes
 
 from tlkit import data, normalisation, recipe, training
 from tlkit.progress import Silent
 from tlkit.run import normalising, settling
 
 LOSSES = {"dropout": 0.0, "augment": "none", "unfreeze_from": "stage2", "epochs": 1, "learning_rate": 1e-3}
-
-
-class Notes(Silent):
-    def __init__(self):
-        self.told = []
-
-    def note(self, text):
-        self.told.append(text)
 
 
 @pytest.fixture(scope="module")
@@ -111,11 +106,23 @@ def test_statistics_are_measured_on_training_photos_alone(rows):
         np.testing.assert_allclose(np.asarray(one), np.asarray(two), rtol=1e-4, atol=1e-5)
 
 
+class Ticks(Silent):
+    """Counts what is ticked, batch by batch."""
+
+    def __init__(self):
+        self.ticks = []
+
+    @contextmanager
+    def task(self, *title):
+        yield self
+
+    def tick(self, count, *more):
+        self.ticks.append(count)
+
+
 def test_photos_are_measured_in_batches_of_nearly_one_size(rows, monkeypatch):
     _, made, _ = lesson(rows, epochs=0)
-    sizes = []
     monkeypatch.setattr(normalising, "BATCH", 8)
-    monkeypatch.setattr(normalisation, "recalibrate", lambda model, rows: sizes.extend(map(len, rows)))
-    photos = made.sides.train[:17]
-    normalising.recalibrate(made.model, made.root, photos, made.recipe, Silent())
-    assert sizes == [6, 6, 5]
+    heard = Ticks()
+    normalising.recalibrate(made.model, made.root, made.sides.train[:17], made.recipe, heard)
+    assert heard.ticks == [6, 6, 5]

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from listening import Notes
 from PIL import Image
 
 import tlkit
 from tlkit import data
 from tlkit.data import Photo
-from tlkit.progress import Silent
 from tlkit.run import gate, seen
 
 
@@ -58,14 +58,6 @@ def test_fewer_photos_make_a_smaller_sheet(tmp_path, photos, count, shape):
 
 
 # Photos that were scaled to 0–1 before they were saved
-
-
-class Notes(Silent):
-    def __init__(self):
-        self.told = []
-
-    def note(self, text):
-        self.told.append(text)
 
 
 @pytest.fixture(scope="module")
